@@ -1,0 +1,90 @@
+"""Every task of the project: `python -m nox -s NAME`; `python -m nox -l` lists them."""
+
+import os
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["check", "book", "test"]
+nox.options.reuse_existing_virtualenvs = True
+
+ROOT = Path(__file__).parent
+TORCH = ROOT / ".nox" / "torch"  # one environment for all sessions that need torch: it is large
+NOTEBOOKS = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("book/**/*.ipynb")) if ".ipynb_" not in str(path)]
+
+
+def torch_python(session: nox.Session) -> str:
+    """The interpreter of the shared environment, made and brought up to date."""
+    python = TORCH / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        session.run(sys.executable, "-m", "venv", str(TORCH), external=True)
+    session.run(str(python), "-m", "pip", "install", "--quiet", "-e", ".[lab,test,dev]", external=True)
+    return str(python)
+
+
+@nox.session
+def book(session: nox.Session) -> None:
+    """Build the book into _build/html from the stored outputs; a warning is an error."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    session.install(*project["optional-dependencies"]["book"])  # the package itself, and torch, are not needed
+    session.run("jupyter-book", "build", ".", "--all", "-n", "-W", "--keep-going")
+
+
+@nox.session(venv_backend="none")
+def test(session: nox.Session) -> None:
+    """Run all tests, every notebook included. `-- ARGS` goes to pytest in place of both runs."""
+    python = torch_python(session)
+    runs = [session.posargs] if session.posargs else [["-n", "2", "--dist", "worksteal"], ["--nbval", "book"]]
+    for arguments in runs:
+        session.run(python, "-m", "pytest", *arguments, external=True)
+
+
+@nox.session(venv_backend="none")
+def check(session: nox.Session) -> None:
+    """Lint, formatting and types."""
+    python = torch_python(session)
+    session.run(python, "-m", "ruff", "check", ".", external=True)
+    session.run(python, "-m", "ruff", "format", "--check", ".", external=True)
+    session.run(python, "-m", "mypy", external=True)
+
+
+@nox.session(venv_backend="none")
+def notebooks(session: nox.Session) -> None:
+    """Run notebooks top to bottom and store their outputs: all, or those named after `--`."""
+    python = torch_python(session)
+    for path in session.posargs or NOTEBOOKS:
+        session.run(python, "tools/run_notebook.py", path, external=True)
+
+
+@nox.session(venv_backend="none")
+def lab(session: nox.Session) -> None:
+    """Open the book in JupyterLab."""
+    python = torch_python(session)
+    session.run(python, "-m", "jupyter", "lab", "book", *session.posargs, external=True)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Open every built page in Chromium, 1280 and 390 px wide, light and dark. Needs `nox -s book` first."""
+    session.install("playwright", "pytest")
+    session.run("python", "-m", "pytest", "tests/test_pages.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def address(session: nox.Session) -> None:
+    """Set the repository's public address everywhere: nox -s address -- https://github.com/NAME/REPOSITORY"""
+    (new,) = session.posargs
+    if not re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", new):
+        session.error(f"{new} is not an address like https://github.com/NAME/REPOSITORY")
+    old = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    tracked = session.run("git", "ls-files", silent=True, external=True)
+    for name in str(tracked).splitlines():
+        path = ROOT / name
+        if path.suffix in {".toml", ".yml", ".ipynb", ".md"}:
+            text = path.read_text(encoding="utf-8")
+            if old in text:
+                path.write_text(text.replace(old, new), encoding="utf-8")
+                session.log(f"{name}: {old} -> {new}")

@@ -1,0 +1,7 @@
+"""`python -m paperlib`, which torchrun and accelerate launch start."""
+
+import sys
+
+from paperlib.cli import main
+
+sys.exit(main())

@@ -1,0 +1,176 @@
+"""What a run folder holds, and its safe writing and reading.
+
+    recipe.json          the recipe, its name, the classes, the versions and the machine
+    metrics.csv          a row an epoch
+    state.safetensors    everything needed to go on after the last whole epoch
+    weights.safetensors  the weights of a finished run
+
+Every file is written beside its place and then moved there: a reader sees the old one or the new one, whole.
+No file is a pickle: nothing that a folder contains can run code.
+"""
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from paperlib.errors import PaperlibError
+from paperlib.models import build
+from paperlib.recipes import Recipe, differences
+from paperlib.version import __version__
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write `content` to `path` atomically: all of it or, whatever happens, nothing."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _environment() -> dict[str, str]:
+    found = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+    return found | {"paperlib": __version__} | {name: version(name) for name in ("torch", "torchvision", "accelerate")}
+
+
+def begin(folder: Path, name: str, recipe: Recipe, classes: Sequence[str]) -> None:
+    """Make the run folder with its recipe.json, or check that the one there is of this very recipe.
+
+    Raises PaperlibError naming each value that differs.
+    """
+    path = folder / "recipe.json"
+    if path.exists():
+        changed = differences(_read_json(path)["recipe"], json.loads(json.dumps(asdict(recipe))))
+        if changed:
+            raise PaperlibError(f"{folder} holds a run of another recipe ({'; '.join(changed)}); choose another folder")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"name": name, "recipe": asdict(recipe), "classes": list(classes), "environment": _environment()}
+    write(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise PaperlibError(f"{path.parent} is not a run folder: it has no {path.name}") from None
+    except (OSError, ValueError) as error:
+        raise PaperlibError(f"{path} is broken ({error}); start the run anew in another folder") from error
+    return content
+
+
+def save_state(
+    folder: Path, epoch: int, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: dict[str, Any]
+) -> None:
+    """Keep all that is needed to go on after `epoch` whole epochs."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    state = optimizer.state_dict()
+    for index, values in state["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if value is not None}
+    numbers = {"epoch": epoch, "groups": state["param_groups"], "schedule": schedule}
+    write(folder / "state.safetensors", save(_plain(tensors), {"numbers": json.dumps(numbers)}))
+
+
+def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, dict[str, Any]]:
+    """Restore model and optimizer; returns the whole epochs done (0 in a new folder) and the schedule's state."""
+    path = folder / "state.safetensors"
+    if not path.exists():
+        return 0, {}
+    tensors, metadata = _read_tensors(path)
+    numbers = json.loads(metadata["numbers"])
+    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": numbers["groups"]})
+    return numbers["epoch"], numbers["schedule"]
+
+
+def save_weights(folder: Path, model: nn.Module, dtype: torch.dtype | None = None) -> None:
+    """Write weights.safetensors; `dtype` rounds the floating-point ones (float16 halves the file)."""
+    tensors = model.state_dict()
+    if dtype is not None:
+        tensors = {name: t.to(dtype) if t.is_floating_point() else t for name, t in tensors.items()}
+    write(folder / "weights.safetensors", save(_plain(tensors)))
+
+
+def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise PaperlibError(f"{path} is broken ({error}); remove it and run the same command again") from error
+
+
+def save_metrics(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write metrics.csv: `rows` of the same keys, one an epoch."""
+    lines = [",".join(rows[0]), *(",".join(str(value) for value in row.values()) for row in rows)]
+    write(folder / "metrics.csv", ("\n".join(lines) + "\n").encode())
+
+
+def load_metrics(folder: Path) -> list[dict[str, float]]:
+    """The rows of metrics.csv as numbers; none in a new folder."""
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def finished(folder: Path) -> bool:
+    """Whether the run in this folder is complete."""
+    return (folder / "weights.safetensors").exists()
+
+
+def find(run: str | Path) -> Path:
+    """The folder of a run: a path, or the name of a run that comes with the package."""
+    recorded = Path(str(files("paperlib"))) / "assets" / "runs"
+    for folder in (Path(run), recorded / str(run)):
+        if folder.is_dir():
+            return folder
+    names = sorted(path.name for path in recorded.iterdir())
+    raise PaperlibError(f"no run folder {str(run)!r}; runs that come with the package: {', '.join(names)}")
+
+
+def load_recipe(run: str | Path) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe of a run and the names of its classes."""
+    content = _read_json(find(run) / "recipe.json")
+    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in content["recipe"].items()}
+    return Recipe(**values), tuple(content["classes"])
+
+
+def load_model(run: str | Path) -> nn.Module:
+    """The trained net of a finished run, in evaluation mode. PaperlibError where there is none or it is broken."""
+    folder = find(run)
+    recipe, classes = load_recipe(folder)
+    if not finished(folder):
+        raise PaperlibError(f"the run in {folder} is not finished; run its training command again to go on")
+    model = build(recipe.model, num_classes=len(classes), **recipe.options)
+    tensors, _ = _read_tensors(folder / "weights.safetensors")
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise PaperlibError(f"{folder}: the weights are of another net than {recipe.model} ({error})") from error
+    return model.eval()

@@ -1,0 +1,225 @@
+"""Data sets by name, with explicit training, validation and test splits, and the batches of an epoch."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+from torchvision import datasets
+from torchvision.transforms.v2 import functional as F
+
+from paperlib.errors import PaperlibError, unknown
+from paperlib.scenes import Scenes
+from paperlib.transforms import TrainView
+
+Images = Sequence[Tensor] | Tensor
+FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+FASHION_MINI_SHA256 = "a02d6cd1ff625ec51d6b8ad64ec2a42e50b6d484be9c4e5fc4340023f9a76b34"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images, uint8 RGB (3, H, W) each, and their labels (N,). `images[i]` may decode or compose on demand."""
+
+    images: Images
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Data:
+    """One data set. `val` is carved from the official training images with a fixed seed; `test` is looked at once."""
+
+    classes: tuple[str, ...]
+    train: Split
+    val: Split
+    test: Split
+
+
+def root() -> Path:
+    """The folder of downloaded data: the environment variable PAPERLIB_DATA, else ~/.cache/paperlib."""
+    return Path(os.environ.get("PAPERLIB_DATA") or Path.home() / ".cache" / "paperlib")
+
+
+def load(name: str, *, download: bool = False) -> Data:
+    """The data set `name`, read below `root()` unless it is embedded; `download` fetches it first where it is missing.
+
+    Raises PaperlibError for an unknown name, and for missing or broken files, naming them and what to do.
+    """
+    if name not in DATASETS:
+        raise unknown("data set", name, DATASETS)
+    try:
+        return DATASETS[name](download)
+    except PaperlibError:
+        raise
+    except (RuntimeError, OSError) as error:  # torchvision's own words say what was not found
+        advice = f"set PAPERLIB_DATA to the folder that holds it, or run: paperlib data {name}"
+        raise PaperlibError(f"{name} is not (whole) in {root()} ({error}); {advice}") from error
+
+
+def carve(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices (rest, carved): of each class, `fraction` of the images, rounded, drawn with `seed`; both ascending."""
+    generator = torch.Generator().manual_seed(seed)
+    carved = torch.zeros(len(labels), dtype=torch.bool)
+    for c in labels.unique():
+        members = (labels == c).nonzero()[:, 0]
+        shuffled = members[torch.randperm(len(members), generator=generator)]
+        carved[shuffled[: round(len(members) * fraction)]] = True
+    return (~carved).nonzero()[:, 0], carved.nonzero()[:, 0]
+
+
+def _fashion_arrays() -> dict[str, Tensor]:
+    path = Path(str(files("paperlib"))) / "assets" / "fashion_mini.npz"
+    advice = "reinstall paperlib-cnn, or make it anew with tools/make_fashion_mini.py"
+    if not path.exists():
+        raise PaperlibError(f"{path} is missing; {advice}")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != FASHION_MINI_SHA256:
+        raise PaperlibError(f"{path} is broken (its sha256 is another); {advice}")
+    return {key: torch.from_numpy(array) for key, array in np.load(path).items()}
+
+
+def _splits(images: Tensor, labels: Tensor, test_images: Tensor, test_labels: Tensor) -> tuple[Split, Split, Split]:
+    """Train, val (a tenth of each class) and test of images that lie in one tensor, grey (N, H, W) or RGB."""
+    rest, carved = carve(labels, 0.1, seed=0)
+    images, test_images = _rgb(images), _rgb(test_images)
+    return (
+        Split(images[rest], labels[rest]),
+        Split(images[carved], labels[carved]),
+        Split(test_images, test_labels),
+    )
+
+
+def _rgb(images: Tensor) -> Tensor:
+    return images if images.dim() == 4 else images[:, None].expand(-1, 3, -1, -1)  # a view: no memory
+
+
+def _fashion_mini(download: bool) -> Data:
+    a = _fashion_arrays()
+    labels, test_labels = a["train_labels"].long(), a["test_labels"].long()
+    return Data(FASHION, *_splits(a["train_images"], labels, a["test_images"], test_labels))
+
+
+def _fashion_scenes(download: bool) -> Data:
+    mini = _fashion_mini(download)
+    seeds = iter((1, 2, 3))
+
+    def compose(split: Split) -> Split:
+        assert isinstance(split.images, Tensor)
+        return Split(Scenes(split.images[:, 0], next(seeds)), split.labels)
+
+    return Data(mini.classes, compose(mini.train), compose(mini.val), compose(mini.test))
+
+
+def _fashion_mnist(download: bool) -> Data:
+    train, test = (datasets.FashionMNIST(root(), train=t, download=download) for t in (True, False))
+    return Data(FASHION, *_splits(train.data, train.targets, test.data, test.targets))
+
+
+def _cifar(dataset: type[datasets.CIFAR10]) -> Callable[[bool], Data]:
+    def load_cifar(download: bool) -> Data:
+        splits = [dataset(root(), train=t, download=download) for t in (True, False)]
+        arrays = [t for s in splits for t in (torch.from_numpy(s.data).permute(0, 3, 1, 2), torch.tensor(s.targets))]
+        return Data(tuple(splits[0].classes), *_splits(*arrays))
+
+    return load_cifar
+
+
+def _caltech101(download: bool) -> Data:
+    """The 101 object categories, 25% of each class for test, 10% of the rest for validation.
+
+    The authors give no split. Their background class is left out, as torchvision does.
+    """
+    folder = root() / "caltech101" / "101_ObjectCategories"
+    if not download and not folder.is_dir():  # torchvision would make an empty folder
+        raise FileNotFoundError(f"no {folder}")
+    source = datasets.Caltech101(root(), download=download)
+    paths = [folder / source.categories[y] / f"image_{i:04d}.jpg" for y, i in zip(source.y, source.index, strict=True)]
+    labels = torch.tensor(source.y)
+    rest, test = carve(labels, 0.25, seed=0)
+    train, val = carve(labels[rest], 0.1, seed=0)
+
+    def split(indices: Tensor) -> Split:
+        return Split(Photographs([paths[i] for i in indices.tolist()]), labels[indices])
+
+    return Data(tuple(source.categories), split(rest[train]), split(rest[val]), split(test))
+
+
+DATASETS: dict[str, Callable[[bool], Data]] = {
+    "fashion-mini": _fashion_mini,
+    "fashion-scenes": _fashion_scenes,
+    "fashion-mnist": _fashion_mnist,
+    "cifar10": _cifar(datasets.CIFAR10),
+    "cifar100": _cifar(datasets.CIFAR100),
+    "caltech101": _caltech101,
+}
+
+
+def photograph(path: str | Path) -> Tensor:
+    """The image file as uint8 RGB (3, H, W), turned upright. PaperlibError naming the file where it is unreadable."""
+    try:
+        with Image.open(path) as image:
+            return F.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PaperlibError(f"{path} is not a readable image ({error}); replace or remove it") from error
+
+
+class Photographs(Sequence[Tensor]):
+    """Image files, decoded when asked for."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
+        return photograph(self.paths[index])
+
+
+class EpochOrder(Sampler[tuple[int, int]]):
+    """(epoch, index) for every image once, in an order that `seed` and `epoch` alone decide."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size, self.seed, self.epoch = size, seed, 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        yield from ((self.epoch, i) for i in torch.randperm(self.size, generator=generator).tolist())
+
+
+class TrainViews(Dataset[tuple[Tensor, Tensor]]):
+    """Batches of training views of a split, asked for by the (epoch, index) pairs of `EpochOrder`.
+
+    The random numbers of image i in epoch e depend on (seed, e, i) alone: not on the batch, the process or the past.
+    """
+
+    def __init__(self, split: Split, view: TrainView, seed: int) -> None:
+        self.split, self.view = split, view
+        self._draws = lru_cache(maxsize=1)(lambda epoch: _uniform(seed, epoch, len(split), view.draws))
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """Views (N, 3, crop, crop) and labels (N,) of N keys."""
+        epoch, indices = keys[0][0], [i for _, i in keys]
+        images = [self.split.images[i] for i in indices]
+        return self.view(images, self._draws(epoch)[indices]), self.split.labels[indices]
+
+
+def _uniform(seed: int, epoch: int, size: int, draws: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch + 500_009)
+    return torch.rand(size, draws, generator=generator)

@@ -1,0 +1,89 @@
+"""Arrays to matplotlib figures, labelled in Korean. The only module that imports matplotlib."""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+from torch import Tensor
+
+
+def use_korean_font() -> None:
+    """Make matplotlib draw Hangul with NanumGothic.
+
+    The font files come with the package koreanize-matplotlib, whose own import fails from Python 3.12 on.
+    """
+    spec = find_spec("koreanize_matplotlib")
+    assert spec is not None  # a dependency of paperlib-cnn
+    assert spec.origin is not None
+    for path in (Path(spec.origin).parent / "fonts").glob("NanumGothic*.ttf"):
+        font_manager.fontManager.addfont(str(path))
+    plt.rcParams.update({"font.family": "NanumGothic", "axes.unicode_minus": False})
+    plt.rcParams["figure.constrained_layout.use"] = True
+
+
+def image_grid(images: Sequence[Tensor], titles: Sequence[str], columns: int = 5, size: float = 2.0) -> Figure:
+    """Images (3, H, W), uint8, in a grid of `columns`, each under its title."""
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(size * columns, (size + 0.3) * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, image, title in zip(axes.flat, images, titles, strict=False):
+        axis.imshow(image.permute(1, 2, 0).cpu())
+        axis.set_title(title, fontsize=10)
+    return figure
+
+
+def overlay(
+    image: Tensor,
+    maps: Mapping[str, Tensor],
+    limits: tuple[float, float] = (0.0, 1.0),
+    *,
+    sides: Sequence[int] | None = None,
+    crop: int = 224,
+) -> Figure:
+    """An image (3, H, W), uint8, and after it each map (h, w) laid over it in grey, under its name, three to a row.
+
+    Every map is coloured between `limits`, so that maps can be compared. With `sides`, the Q in px of each map, a cell
+    is drawn on the middle 32 px of the `crop` px window that it scores; else each map is stretched over the image.
+    """
+    height, width = image.shape[-2:]
+    columns = min(3, len(maps) + 1)
+    rows = -(-(len(maps) + 1) // columns)
+    size = (3.0 * columns, (3.0 * height / width + 0.3) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    first, *others = axes.flat
+    first.imshow(image.permute(1, 2, 0).cpu())
+    first.set_title(f"{width}x{height} px", fontsize=10)
+    grey = image.float().mean(dim=0).cpu()
+    for i, (axis, (title, values)) in enumerate(zip(others, maps.items(), strict=False)):
+        extent = (0.0, float(width), float(height), 0.0)
+        if sides is not None:
+            unit = min(height, width) / sides[i]  # image px in a px of the rescaled image
+            edge = (crop - 32) / 2
+            bottom, right = ((edge + 32 * n) * unit for n in values.shape)
+            extent = (edge * unit, right, bottom, edge * unit)
+        axis.imshow(grey, cmap="gray", vmin=0, vmax=255)
+        shown = axis.imshow(values.cpu(), cmap="inferno", alpha=0.6, vmin=limits[0], vmax=limits[1], extent=extent)
+        axis.set(xlim=(0, width), ylim=(height, 0))
+        axis.set_title(title, fontsize=10)
+    figure.colorbar(shown, ax=axes, shrink=0.8)
+    return figure
+
+
+def learning_curves(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
+    """Training (dashed) and validation (solid) top-1 error of each run, from the rows of its metrics.csv."""
+    figure, axis = plt.subplots(figsize=(7, 4))
+    for name, rows in runs.items():
+        epochs = [row["epoch"] for row in rows]
+        (line,) = axis.plot(epochs, [row["val_top1_error"] for row in rows], label=f"{name} 검증")
+        axis.plot(epochs, [row["train_top1_error"] for row in rows], "--", color=line.get_color(), label=f"{name} 훈련")
+    axis.set_xlabel("에폭")
+    axis.set_ylabel("top-1 오류 (%)")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return figure

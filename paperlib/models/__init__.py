@@ -1,0 +1,31 @@
+"""Every network by name, and `build`."""
+
+import inspect
+from collections.abc import Callable
+
+from torch import nn
+
+from paperlib.errors import PaperlibError, unknown
+from paperlib.models import vgg
+
+# A name is a row of the paper's table; the file of each paper shows its own.
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    **vgg.BUILDERS,  # vgg11, vgg11_lrn, vgg13, vgg13_5x5, vgg16_1x1, vgg16, vgg19
+}
+
+
+def build(name: str, num_classes: int = 1000, **options: object) -> nn.Module:
+    """The network `name` with its options (`width`, `batch_norm`, `image_size`, ...), freshly initialised.
+
+    Raises PaperlibError for an unknown name or option (with the near ones) and for a refused value.
+    """
+    if name not in MODELS:
+        raise unknown("model", name, MODELS)
+    known = inspect.signature(MODELS[name]).parameters.keys() - {"num_classes"}
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of {name}", option, known)
+    try:
+        return MODELS[name](num_classes, **options)
+    except (TypeError, ValueError) as error:
+        raise PaperlibError(f"{name}: {error}") from error

@@ -1,0 +1,90 @@
+"""A training run on one page: data, model, epochs, validation, checkpoints."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DataLoaderConfiguration
+from torch.utils.data import DataLoader
+
+from paperlib import checkpoint, data
+from paperlib.errors import PaperlibError
+from paperlib.evaluate import evaluate, one_view
+from paperlib.models import build
+from paperlib.recipes import Recipe
+from paperlib.train import Schedule, make_optimizer, train_epoch
+from paperlib.transforms import TestView, TrainView, rescale
+
+
+def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], None] = print) -> Path:
+    """Train `recipe` in `folder`, or go on where the run there stopped; returns the folder.
+
+    The test images are not touched. `log` gets a line an epoch. Raises PaperlibError where the folder holds a run of
+    another recipe, the data are missing, or the loss is no longer a number.
+    """
+    if checkpoint.finished(folder):
+        checkpoint.begin(folder, name, recipe, ())
+        log(f"{folder}: the run is complete ({recipe.epochs} epochs)")
+        return folder
+    AcceleratorState._reset_state()  # it refuses a second precision in one process, such as a notebook's
+    accelerator = Accelerator(
+        mixed_precision={"fp32": "no"}.get(recipe.precision, recipe.precision),
+        dataloader_config=DataLoaderConfiguration(split_batches=True),  # batch_size is over all processes
+    )
+    say = log if accelerator.is_main_process else (lambda line: None)
+    torch.manual_seed(recipe.seed)
+    dataset = data.load(recipe.data)
+    model = build(recipe.model, num_classes=len(dataset.classes), **recipe.options)
+    if accelerator.is_main_process:
+        checkpoint.begin(folder, name, recipe, dataset.classes)
+    accelerator.wait_for_everyone()
+
+    # Each photograph is decoded once and kept with its smaller side at S_max, from which S is drawn again each time.
+    train = data.Split([rescale(image, recipe.sides[1]) for image in dataset.train.images], dataset.train.labels)
+    validation = [rescale(image, recipe.test_side) for image in dataset.val.images]
+    views = TrainView(recipe.sides, recipe.crop, recipe.mirror, recipe.mean, recipe.std)
+    order = data.EpochOrder(len(train), recipe.seed)
+    loader = DataLoader(
+        data.TrainViews(train, views, recipe.seed),
+        batch_size=recipe.batch_size,
+        sampler=order,
+        collate_fn=lambda batch: batch,  # the views come as a batch already
+    )
+    optimizer = make_optimizer(model, recipe)
+    schedule = Schedule(recipe)
+    start, state = checkpoint.load_state(folder, model, optimizer)
+    schedule.load_state_dict(state)
+    net, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+    predict = one_view(model, TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std))
+    rows = checkpoint.load_metrics(folder)[:start]
+
+    for epoch in range(start, recipe.epochs):
+        begun = time.perf_counter()
+        order.epoch = epoch
+        torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout: an epoch depends on nothing but its number
+        rate = schedule.rate(epoch + 0.5)
+        loss, error = train_epoch(epoch, net, loader, optimizer, schedule, accelerator)
+        if not math.isfinite(loss):
+            where = f"in epoch {epoch + 1} at lr {rate:g}"
+            raise PaperlibError(f"the loss became {loss} {where}; {folder} keeps the {epoch} epochs before")
+        found = evaluate(predict, validation, dataset.val.labels)
+        schedule.observe(found.top1)
+        seconds = time.perf_counter() - begun
+        say(
+            f"epoch {epoch + 1}/{recipe.epochs}  lr {rate:.4g}  loss {loss:.4f}  train error {error:.2f}%  "
+            f"val error {found.top1:.2f}%  {seconds:.1f} s"
+        )
+        rows.append(
+            {"epoch": epoch + 1, "lr": rate, "train_loss": loss, "train_top1_error": error}
+            | {"val_top1_error": found.top1, "val_top5_error": found.top5, "seconds": round(seconds, 2)}
+        )
+        if accelerator.is_main_process:
+            checkpoint.save_metrics(folder, rows)
+            checkpoint.save_state(folder, epoch + 1, model, optimizer, schedule.state_dict())
+    if accelerator.is_main_process:
+        checkpoint.save_weights(folder, model)
+    return folder

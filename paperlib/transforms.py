@@ -1,0 +1,74 @@
+"""What a net sees of an image while it trains and while it is tested: the views of the papers.
+
+An image is a uint8 RGB tensor (3, H, W); a view makes normalised float tensors of it. Nothing here draws random
+numbers: a training view takes them, uniform in [0, 1), so that the same draws give the same view in any process.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+RGB = tuple[float, float, float]
+
+
+def rescale(image: Tensor, side: int) -> Tensor:
+    """`image` (..., H, W) resized so that its smaller side is `side` px, its aspect kept (VGG, section 3.1)."""
+    if min(image.shape[-2:]) == side:
+        return image
+    return F.resize(image, [side], antialias=True)
+
+
+def normalize(images: Tensor, mean: RGB, std: RGB) -> Tensor:
+    """float32 `(images - mean) / std` per channel; mean and std in units of the 8-bit image, [0, 255]."""
+    return F.normalize(images.float(), list(mean), list(std))
+
+
+@dataclass(frozen=True)
+class TrainView:
+    """VGG's training view (section 3.1): rescale to S drawn from [S_min; S_max], random crop, random mirror.
+
+    `sides` is (S_min, S_max), both included and equal for single-scale training; `crop` the side of the crop.
+    """
+
+    sides: tuple[int, int]
+    crop: int
+    mirror: bool
+    mean: RGB
+    std: RGB
+    draws: ClassVar[int] = 4  # numbers taken per image: S, top, left, mirror
+
+    def __call__(self, images: Sequence[Tensor], draws: Tensor) -> Tensor:
+        """Views (N, 3, crop, crop) of N images of any sizes, from `draws` (N, 4), uniform in [0, 1)."""
+        views = torch.stack([self._view(image, u) for image, u in zip(images, draws.tolist(), strict=True)])
+        return normalize(views, self.mean, self.std)
+
+    def _view(self, image: Tensor, u: Sequence[float]) -> Tensor:
+        low, high = self.sides
+        image = rescale(image, low + int(u[0] * (high - low + 1)))
+        top = int(u[1] * (image.shape[-2] - self.crop + 1))
+        left = int(u[2] * (image.shape[-1] - self.crop + 1))
+        view = image[..., top : top + self.crop, left : left + self.crop]
+        return view.flip(-1) if self.mirror and u[3] < 0.5 else view
+
+
+@dataclass(frozen=True)
+class TestView:
+    """VGG's test view (section 3.2): rescale to Q; the whole image, or its central square where `crop` is given."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+    side: int
+    crop: int | None
+    mean: RGB
+    std: RGB
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """The view (3, h, w) of one image (3, H, W)."""
+        view = rescale(image, self.side)
+        if self.crop is not None:
+            view = F.center_crop(view, [self.crop, self.crop])
+        return normalize(view, self.mean, self.std)

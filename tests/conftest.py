@@ -1,0 +1,57 @@
+"""A small data set and a small recipe that trains in a second."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from paperlib import data
+from paperlib.recipes import RECIPES, Recipe
+from paperlib.run import run
+
+torch.set_num_threads(1)  # the tests run side by side, and threads that wait for each other are slow
+
+
+def tiny_data(download: bool) -> data.Data:
+    """Four classes that differ in colour; photographs of two sizes."""
+    generator = torch.Generator().manual_seed(0)
+    colours = torch.tensor([[220, 40, 40], [40, 220, 40], [40, 40, 220], [200, 200, 40]])
+
+    def split(count: int) -> data.Split:
+        labels = torch.arange(count) % 4
+        images = []
+        for i, label in enumerate(labels.tolist()):
+            noise = torch.randint(-30, 31, (3, 40, 40 + 8 * (i % 2)), generator=generator)
+            images.append((colours[label][:, None, None] + noise).clamp(0, 255).to(torch.uint8))
+        return data.Split(images, labels)
+
+    return data.Data(("red", "green", "blue", "yellow"), split(50), split(10), split(21))
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(data.DATASETS, "tiny", tiny_data)
+    monkeypatch.setitem(RECIPES, "tiny", TINY)
+
+
+TINY: Recipe = dataclasses.replace(
+    RECIPES["vgg-mini"],
+    data="tiny",
+    options={"width": 0.0625, "image_size": 32, "hidden": 16, "dropout": 0.5, "batch_norm": True},
+    epochs=3,
+    batch_size=16,
+    sides=(34, 40),
+    test_side=36,
+)
+
+
+@pytest.fixture
+def tiny_recipe() -> Recipe:
+    return TINY
+
+
+@pytest.fixture
+def tiny_run(tmp_path: Path) -> Path:
+    """A finished run of the small recipe."""
+    return run(TINY, tmp_path / "tiny", name="tiny", log=lambda line: None)

@@ -1,0 +1,83 @@
+"""Run folders: atomic writing, no pickles, clear words about broken files."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from paperlib import checkpoint
+from paperlib.errors import PaperlibError
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    checkpoint.write(path, b"old")
+
+    def fail(descriptor: int) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_run_that_is_not_there_lists_those_that_come_with_the_package() -> None:
+    with pytest.raises(PaperlibError, match=r"no run folder 'runs/none'; .*vgg-caltech"):
+        checkpoint.find("runs/none")
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PaperlibError, match=r"is not a run folder: it has no recipe\.json"):
+        checkpoint.load_recipe(tmp_path)
+
+
+def test_an_unfinished_run_says_how_to_go_on(tiny_run: Path) -> None:
+    (tiny_run / "weights.safetensors").unlink()
+    with pytest.raises(PaperlibError, match="is not finished; run its training command again"):
+        checkpoint.load_model(tiny_run)
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "weights.safetensors"])
+def test_a_broken_file_is_named(tiny_run: Path, name: str) -> None:
+    path = tiny_run / name
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(PaperlibError, match=f"{name} is broken"):
+        checkpoint.load_model(tiny_run)
+
+
+def test_weights_of_another_net_are_refused(tiny_run: Path) -> None:
+    path = tiny_run / "recipe.json"
+    content = json.loads(path.read_text())
+    content["recipe"]["model"] = "vgg13"
+    path.write_text(json.dumps(content))
+    with pytest.raises(PaperlibError, match="the weights are of another net than vgg13"):
+        checkpoint.load_model(tiny_run)
+
+
+def test_a_pickle_is_not_run(tiny_run: Path) -> None:
+    marker = tiny_run / "executed"
+
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(marker),)
+
+    (tiny_run / "weights.safetensors").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(PaperlibError, match="is broken"):
+        checkpoint.load_model(tiny_run)
+    assert not marker.exists()
+
+
+def test_float16_weights_load_as_float32(tiny_run: Path) -> None:
+    model = checkpoint.load_model(tiny_run)
+    whole = (tiny_run / "weights.safetensors").stat().st_size
+    checkpoint.save_weights(tiny_run, model, torch.float16)
+    assert (tiny_run / "weights.safetensors").stat().st_size < 0.6 * whole
+    rounded = checkpoint.load_model(tiny_run)
+    for a, b in zip(model.parameters(), rounded.parameters(), strict=True):
+        assert b.dtype == torch.float32
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)

@@ -1,0 +1,105 @@
+"""The command line as a person uses it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paperlib.cli import main
+
+
+def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "x")
+    assert main(["train", "tiny", "--out", out, "--epochs", "4"]) == 0
+    printed = capsys.readouterr().out
+    assert "epoch 4/4" in printed
+    assert f"paperlib evaluate {out}" in printed
+    assert main(["train", "tiny", "--out", out, "--epochs", "4"]) == 0
+    assert "the run is complete (4 epochs)" in capsys.readouterr().out
+    for arguments in (
+        ["--protocol", "center"],
+        ["--protocol", "mirror"],
+        ["--protocol", "dense", "--scales", "32", "64"],
+    ):
+        assert main(["evaluate", out, *arguments]) == 0
+        printed = capsys.readouterr().out
+        assert "(21 images" in printed
+        assert "chance: top-1 error 75.00%" in printed
+
+
+def test_a_value_of_the_recipe_can_be_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "x"
+    assert main(["train", "tiny", "--out", str(out), "--epochs", "1", "--seed", "7", "--options.hidden", "8"]) == 0
+    text = (out / "recipe.json").read_text()
+    assert '"seed": 7' in text
+    assert '"hidden": 8' in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tarin"], "unknown command 'tarin'; did you mean train?"),
+        (["train", "tinny"], "unknown recipe 'tinny'; did you mean tiny?"),
+        (["train", "tiny", "--model", "vgg12"], "unknown model 'vgg12'; did you mean"),
+        (["train", "tiny", "--data", "tyni"], "unknown data set 'tyni'; did you mean tiny?"),
+        (["train", "tiny", "--lr", "-1"], "lr must be above 0"),
+        (["train", "tiny", "--test-side", "31"], "Q = 31 px is below the 32 px crop"),
+        (["data", "cifar1"], "unknown data set 'cifar1'; did you mean"),
+        (["evaluate", "nowhere"], "no run folder 'nowhere'"),
+    ],
+)
+def test_bad_input_says_what_is_wrong_and_leaves_nothing(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--protocol", "dense", "--scales", "64", "31"], "Q = 31 px is too small: the least for this net is"),
+        (["--scales", "20"], "Q = 20 px is too small: the least is the 32 px crop"),
+        (["--scales", "40", "50"], "--protocol center takes one scale, not 2"),
+    ],
+)  # fmt: skip
+def test_scales_that_do_not_go(
+    tiny_run: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(tiny_run), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_unknown_value_of_a_recipe_is_told_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "tiny", "--epoch", "3"])
+    assert stop.value.code == 2
+    assert "--epochs" in capsys.readouterr().err
+
+
+def test_help_and_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(command in printed for command in ("list", "train", "evaluate", "data"))
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    assert "138,357,544" in printed
+    assert "vgg-mini" in printed
+    assert "fashion-scenes" in printed
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--help"])
+    assert stop.value.code == 0
+    assert "vgg-mini" in capsys.readouterr().out
+
+
+def test_the_module_starts_the_same_command_line() -> None:
+    found = subprocess.run([sys.executable, "-m", "paperlib", "train", "vgg-mimi"], capture_output=True, text=True)
+    assert found.returncode == 2
+    assert found.stderr.strip() == "paperlib: unknown recipe 'vgg-mimi'; did you mean vgg-mini?"

@@ -1,0 +1,37 @@
+"""The registry: every name builds, wrong names are told the near ones."""
+
+import pytest
+import torch
+
+from paperlib import MODELS, build
+from paperlib.errors import PaperlibError
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_name_builds_with_its_number_of_classes(name: str) -> None:
+    with torch.device("meta"):
+        model = build(name, num_classes=7)
+    x = torch.empty(2, 3, model.image_size, model.image_size, device="meta")
+    assert model(x).shape == (2, 7)
+
+
+def test_an_unknown_model_names_the_near_ones() -> None:
+    with pytest.raises(PaperlibError, match=r"unknown model 'vgg61'; did you mean .*vgg16"):
+        build("vgg61")
+
+
+def test_a_far_off_name_lists_all() -> None:
+    with pytest.raises(PaperlibError, match=r"unknown model 'zzz'; known: .*vgg11.*vgg19"):
+        build("zzz")
+
+
+def test_an_unknown_option_names_the_near_one() -> None:
+    with pytest.raises(PaperlibError, match="unknown option of vgg16 'batchnorm'; did you mean batch_norm"):
+        build("vgg16", batchnorm=True)
+
+
+def test_a_refused_value_says_the_least() -> None:
+    with pytest.raises(PaperlibError, match=r"vgg11: image_size 16 is too small.*the least is 32"):
+        build("vgg11", image_size=16)
+    with pytest.raises(PaperlibError, match=r"width 0.01 leaves no channel; the least is 1/64"):
+        build("vgg11", width=0.01)

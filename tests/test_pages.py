@@ -1,0 +1,249 @@
+"""The built book in a real browser: every page, two widths, two colour modes, nothing from the internet."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[1]
+HTML = ROOT / "_build" / "html"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+OWNER_AND_NAME = "/".join(PROJECT["urls"]["Repository"].split("/")[-2:])
+PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/**/*.html"))
+WIDTHS = (1280, 390)
+MODES = ("light", "dark")
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+KOREAN_FONTS = ("Nanum", "Noto Sans KR", "Noto Sans CJK", "Pretendard", "Malgun", "Apple SD Gothic", "UnDotum")
+
+
+def chromium() -> str | None:
+    named = os.environ.get("PAPERLIB_CHROMIUM")
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return named or next((path for path in found if path), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not (HTML / "index.html").is_file():
+        pytest.skip("no _build/html: build the book first (nox -s book)")
+    executable = chromium()
+    if executable is None:
+        pytest.skip("no Chromium: set PAPERLIB_CHROMIUM to its path")
+    with api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        yield running
+        running.close()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # a page that closes early breaks its pipes; a missing file still answers 404
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    handler = functools.partial(QuietHandler, directory=str(HTML))
+    server = QuietServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
+    """Open a page; afterwards no console error and no request to elsewhere."""
+    complaints: list[str] = []
+    contexts = []
+
+    def visit(path: str, width: int = 1280, mode: str = "light") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=mode, locale="ko-KR")
+        contexts.append(context)
+        context.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}');")
+        page = context.new_page()
+        page.on(
+            "console", lambda said: complaints.append(f"{said.type}: {said.text}") if said.type == "error" else None
+        )
+        page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on("request", lambda request: None if is_local(request.url) else complaints.append(f"left: {request.url}"))
+        page.goto(f"{site}/{path}", wait_until="load")
+        page.wait_for_function("!window.MathJax || !!(MathJax.startup && MathJax.startup.promise)")
+        page.evaluate("() => window.MathJax && MathJax.startup.promise")  # resolves when the formulas are set
+        return page
+
+    def is_local(url: str) -> bool:
+        return url.startswith((site, "data:", "blob:"))
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def main_text(page: Page) -> str:
+    """What the reader sees of the article, code left out."""
+    return page.evaluate(
+        """() => {
+            const article = document.querySelector('article').cloneNode(true);
+            article.querySelectorAll('pre, code, script, style').forEach((e) => e.remove());
+            return article.textContent;
+        }"""
+    )
+
+
+def shown_search_controls(page: Page) -> int:
+    """Buttons and fields that open the search, visible now, outside the article and the closed dialog."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll('.search-button, .search-button-field, form.bd-search')]
+            .filter((e) => !e.closest('dialog, article'))
+            .filter((e) => e.checkVisibility({visibilityProperty: true, opacityProperty: true}))
+            .filter((e) => { const box = e.getBoundingClientRect();
+                             return box.width > 0 && box.right > 0 && box.left < innerWidth && box.top < innerHeight; })
+            .length"""
+    )
+
+
+def text_fonts(page: Page) -> set[str]:
+    """Fonts that Chromium really drew the article's text with (not the wished-for stack)."""
+    client = page.context.new_cdp_session(page)
+    for domain in ("DOM", "CSS"):
+        client.send(f"{domain}.enable")
+    root = client.send("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+    fonts: set[str] = set()
+    for selector in ("article h1", "article p"):
+        node = client.send("DOM.querySelector", {"nodeId": root, "selector": selector})["nodeId"]
+        if node:
+            used = client.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+            fonts |= {font["familyName"] for font in used}
+    return fonts
+
+
+def save_screenshot(page: Page, path: str, width: int, mode: str) -> None:
+    """Keep a full-page picture where PAPERLIB_SCREENSHOTS names a folder."""
+    folder = os.environ.get("PAPERLIB_SCREENSHOTS")
+    if folder:
+        name = path.removesuffix(".html").replace("/", "-")
+        page.screenshot(path=str(Path(folder) / f"{name}-{width}-{mode}.png"), full_page=True)
+
+
+def test_there_are_pages_to_look_at(browser: Browser) -> None:
+    assert {"book/intro.html", "book/vgg/index.html", "book/glossary.html", "book/errata.html"} <= set(PAGES)
+
+
+def test_index_leads_to_the_introduction(browser: Browser, site: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{site}/index.html", wait_until="commit")
+    page.wait_for_url("**/book/intro.html")
+    assert page.locator("article h1").inner_text().startswith("실행되는 논문 리뷰")
+    page.context.close()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("path", PAGES or ["book/intro.html"])
+def test_page_is_sound(open_page: Callable[..., Page], path: str, width: int, mode: str) -> None:
+    page = open_page(path, width, mode)
+    save_screenshot(page, path, width, mode)
+
+    assert page.evaluate("document.documentElement.dataset.theme") == mode
+    assert page.evaluate("document.documentElement.lang") == "ko"
+
+    # Nothing wider than the window; a wide table or formula scrolls inside its own box.
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    stray = page.evaluate(
+        """() => [...document.querySelectorAll('article *')]
+            .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)
+            .filter((e) => { for (let p = e; p && p.tagName !== 'ARTICLE'; p = p.parentElement)
+                               if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(p).overflowX)) return false;
+                             return true; })
+            .map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert stray == []
+
+    assert "**" not in main_text(page)
+    assert shown_search_controls(page) == 1
+
+    wished = page.evaluate("getComputedStyle(document.querySelector('article h1 + *, article p')).fontFamily")
+    assert any(known in wished for known in KOREAN_FONTS), wished
+    drawn = text_fonts(page)
+    assert any(known in font for font in drawn for known in KOREAN_FONTS), drawn
+
+    broken = page.evaluate(
+        """async () => { const images = [...document.images];
+            images.forEach((i) => { i.loading = 'eager'; });
+            await Promise.allSettled(images.map((i) => i.decode()));
+            return images.filter((i) => !i.naturalWidth).map((i) => i.src); }"""
+    )
+    assert broken == []
+
+    formulas = page.locator("article .math").count()
+    assert page.locator("article mjx-container").count() >= formulas
+    assert page.locator("mjx-merror, [data-mjx-error], mjx-container .merror").count() == 0
+
+
+@pytest.mark.parametrize("path", PAGES or ["book/intro.html"])
+def test_controls_speak_korean(open_page: Callable[..., Page], path: str) -> None:
+    names = open_page(path).evaluate(
+        """() => [...document.querySelectorAll('header [title], header [aria-label], header [data-bs-title],'
+                + '.bd-header-article [title], .bd-header-article [data-bs-title], .prev-next-subtitle, dialog input')]
+            .flatMap((e) => [e.title, e.dataset.bsTitle, e.placeholder, e.ariaLabel,
+                             e.matches('.prev-next-subtitle') ? e.textContent : ''])
+            .filter(Boolean)"""
+    )
+    english = {name for name in names if not any("가" <= letter <= "힣" for letter in name)}
+    assert english == set()
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if (ROOT / path).with_suffix(".ipynb").is_file()])
+def test_notebook_opens_on_colab_and_downloads(open_page: Callable[..., Page], path: str) -> None:
+    page = open_page(path)
+    notebook = path.replace(".html", ".ipynb")
+    colab = page.locator("a[href^='https://colab.research.google.com/github/']").first.get_attribute("href")
+    assert colab is not None
+    assert colab.endswith(f"{OWNER_AND_NAME}/blob/main/{notebook}")
+    assert page.locator(f"a.btn-download-source-button[href$='{Path(notebook).name}']").count() == 1
+
+
+def test_search_finds_korean(open_page: Callable[..., Page]) -> None:
+    page = open_page("search.html?q=수용+영역")
+    page.locator("#search-results li a[href*='book/vgg/index.html']").first.wait_for(timeout=10_000)
+
+
+def test_solution_opens_on_click(open_page: Callable[..., Page]) -> None:
+    solution = open_page("book/vgg/index.html").locator(".solution.dropdown").first
+    body = solution.locator(".solution-content, section, p:not(.admonition-title)").first
+    assert not body.is_visible()
+    solution.locator("button").first.click()
+    body.wait_for(state="visible", timeout=5_000)

@@ -1,0 +1,82 @@
+"""The files around the package agree with each other."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ADDRESS = PROJECT["urls"]["Repository"]
+NOTEBOOKS = sorted(path for path in (ROOT / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+CONDA_NAMES = {"torch": "pytorch"}
+
+
+def split(requirement: str) -> tuple[str, str]:
+    found = re.match(r"([\w-]+)(.*)", requirement)
+    assert found
+    name, bound = found.groups()
+    return CONDA_NAMES.get(name, name), bound.strip()
+
+
+def test_environment_yml_gives_the_same_dependencies() -> None:
+    extras = PROJECT["optional-dependencies"]
+    wanted = dict(split(r) for r in [*PROJECT["dependencies"], *extras["book"], *extras["lab"], *extras["test"]])
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    (from_pip,) = (entry["pip"] for entry in entries if isinstance(entry, dict))
+    given = [e for e in entries if isinstance(e, str) and e != "pip"] + [e for e in from_pip if not e.startswith("--")]
+    given_dict = dict(map(split, given))
+    assert given_dict.pop("python") == PROJECT["requires-python"]
+    assert given_dict == wanted
+    assert len(given) == len(given_dict) + 1
+
+
+def test_no_upper_bound_on_what_colab_has_installed() -> None:
+    for requirement in PROJECT["dependencies"]:
+        assert re.fullmatch(r"[\w-]+>=[\d.]+", requirement), requirement
+
+
+def test_the_address_is_the_same_everywhere() -> None:
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert config["repository"]["url"] == ADDRESS
+    for path in NOTEBOOKS:
+        found = re.findall(r"git\+(https://[^\s\"@]+)", json.dumps(json.loads(path.read_text(encoding="utf-8"))))
+        assert [f.rstrip("\\") for f in found] == [ADDRESS], path
+
+
+def test_continuous_integration_runs_the_commands_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    workflows = "".join(p.read_text(encoding="utf-8") for p in (ROOT / ".github" / "workflows").glob("*.yml"))
+    for session in ("book", "test"):
+        command = f"python -m pip install nox && python -m nox -s {session}"
+        assert command in readme
+        assert command in script
+        assert command in workflows
+
+
+TEXTS = [
+    path
+    for pattern in ("*.md", "*.toml", "*.yml", "*.py", "book/**/*.md", "book/**/*.ipynb", "paperlib/**/*.py",
+                    "tests/**/*.py", "tools/*.py", ".ci/*", "paperlib/assets/runs/*/*.json")
+    for path in sorted(ROOT.glob(pattern))
+    if not {"_build", ".nox"} & set(path.parts)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_no_file_holds_a_path_of_somebodys_machine(path: Path) -> None:
+    folders = "|".join(["home", "root", "Users", "work", "mnt"])
+    text = path.read_text(encoding="utf-8")
+    assert not re.findall(rf"(?<![\w.\-/:])(?:/(?:{folders})/\S+|C:\\\\Users)", text)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in TEXTS if p.suffix in {".md", ".ipynb"}], ids=lambda p: p.relative_to(ROOT).as_posix()
+)
+def test_bold_before_a_particle_is_not_shown_as_asterisks(path: Path) -> None:
+    """CommonMark does not close bold between a bracket and a letter: `**합성곱(convolution)**은` fails."""
+    assert not re.findall(r"\*\*[^*\n]*[)\]」』”'\"]\*\*(?=[가-힣])", path.read_text(encoding="utf-8"))

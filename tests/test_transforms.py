@@ -1,0 +1,70 @@
+"""Views: sizes, aspect, and what the draws decide."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paperlib.transforms import TestView, TrainView, normalize, rescale
+
+PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+
+
+def ramp(height: int, width: int) -> torch.Tensor:
+    """An image whose red channel numbers the columns, whose green channel numbers the rows."""
+    columns = torch.arange(width).expand(height, width)
+    rows = torch.arange(height)[:, None].expand(height, width)
+    return torch.stack([columns, rows, torch.zeros_like(rows)]).to(torch.uint8)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(2, 200))
+def test_rescale_sets_the_smaller_side_and_keeps_the_aspect(height: int, width: int, side: int) -> None:
+    out = rescale(torch.zeros(3, height, width, dtype=torch.uint8), side)
+    assert min(out.shape[1:]) == side
+    long, short = max(height, width), min(height, width)
+    assert max(out.shape[1:]) == side * long // short
+    assert (out.shape[1] <= out.shape[2]) == (height <= width) or height == width
+
+
+def test_normalize_by_hand() -> None:
+    image = torch.tensor([100, 50, 200], dtype=torch.uint8)[:, None, None]
+    out = normalize(image, (90.0, 60.0, 200.0), (10.0, 5.0, 2.0))
+    assert out.flatten().tolist() == [1.0, -2.0, 0.0]
+
+
+def test_the_draws_choose_the_crop_and_the_mirror() -> None:
+    view = TrainView((40, 40), 32, True, **PLAIN)
+    draws = torch.tensor([[0.5, 0.0, 0.0, 0.9], [0.5, 0.999, 0.999, 0.9], [0.5, 0.5, 0.5, 0.1]])
+    first, last, mirrored = view([ramp(40, 60)] * 3, draws)
+    assert (first[0, 0, 0], first[1, 0, 0]) == (0, 0)
+    assert (last[0, -1, -1], last[1, -1, -1]) == (59, 39)  # the last column and row can be reached
+    assert mirrored[0, 0].tolist() == list(range(45, 13, -1))  # left = floor(0.5 * 29) = 14
+    assert mirrored[1, 0, 0] == 4  # top = floor(0.5 * 9)
+    off = TrainView((40, 40), 32, False, **PLAIN)([ramp(40, 60)], draws[2:])
+    assert torch.equal(off[0].flip(-1), mirrored)
+
+
+def test_s_is_drawn_from_both_ends_of_its_range() -> None:
+    """A field of one colour per side: a crop of 32 px out of S px keeps 32 / S of a ramp's height."""
+    view = TrainView((32, 64), 32, False, **PLAIN)
+    image = ramp(64, 64)
+    low, high = view([image] * 2, torch.tensor([[0.0, 0, 0, 1], [0.999, 0, 0, 1]]))
+    assert high[0, 0].tolist() == list(range(32))  # S = 64: not resized
+    assert low[0, 0, -1] > 60  # S = 32: the whole image
+
+
+@given(st.integers(20, 90), st.integers(20, 90), st.lists(st.floats(0, 1, exclude_max=True), min_size=4, max_size=4))
+def test_training_views_have_the_size_of_the_crop(height: int, width: int, draws: list[float]) -> None:
+    image = torch.zeros(3, height, width, dtype=torch.uint8)
+    view = TrainView((24, 48), 24, True, **PLAIN)(
+        [image], torch.tensor([draws], dtype=torch.float64).float().clamp(max=0.9999)
+    )
+    assert view.shape == (1, 3, 24, 24)
+    assert view.dtype == torch.float32
+
+
+def test_test_views_are_whole_or_the_centre() -> None:
+    whole = TestView(40, None, **PLAIN)(ramp(40, 60))
+    assert whole.shape == (3, 40, 60)
+    centre = TestView(40, 32, **PLAIN)(ramp(40, 60))
+    assert centre.shape == (3, 32, 32)
+    assert (centre[0, 0, 0], centre[1, 0, 0]) == (14, 4)
