@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 import tyro
 
 import paperlib
-from paperlib import anatomy, checkpoint, data
+from paperlib import checkpoint, data
 from paperlib.dense import Pool, dense
 from paperlib.errors import PaperlibError, unknown
 from paperlib.evaluate import Predictor, evaluate, mirrored, one_view
@@ -59,13 +60,12 @@ def list_command(args: Sequence[str]) -> None:
     if args:
         print("usage: paperlib list\n\n" + str(list_command.__doc__))
         sys.exit(0 if args[0] in ("-h", "--help") else 2)
-    print("models (width 1, 1000 classes)")
-    import torch
-
+    print("models, as in their papers: 1000 classes at 224 px, 10 classes at 32 px")
     for name in MODELS:
         with torch.device("meta"):
-            table = anatomy.anatomy(build(name))
-        print(f"  {name:<20}{table.params:>13,} parameters  {table.macs / 1e9:6.2f} GMAC")
+            model = build(name)
+            model = build(name, num_classes=10) if model.image_size == 32 else model
+        print(f"  {name:<20}{sum(p.numel() for p in model.parameters()):>13,} parameters  {model.image_size:>3} px")
     print("\nrecipes")
     for name, r in RECIPES.items():
         print(f"  {name:<20}{r.model} on {r.data}: {r.target}")

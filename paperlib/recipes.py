@@ -84,8 +84,8 @@ def _refuse(wrong: bool, message: str) -> None:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """`field: old -> new` for each field of two recipes, as dicts, that differ."""
-    names = [f.name for f in fields(Recipe)]
+    """`field: old -> new` for each value of two recipes, as dicts, that differ; `source` and `target` are prose."""
+    names = [f.name for f in fields(Recipe) if f.name not in ("source", "target")]
     return [f"{n}: {old.get(n)} -> {new.get(n)}" for n in names if old.get(n) != new.get(n)]
 
 

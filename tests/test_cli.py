@@ -90,7 +90,8 @@ def test_help_and_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(command in printed for command in ("list", "train", "evaluate", "data"))
     assert main(["list"]) == 0
     printed = capsys.readouterr().out
-    assert "138,357,544" in printed
+    assert "138,357,544" in printed  # vgg16
+    assert "269,722" in printed  # resnet20, counted as in its paper
     assert "vgg-mini" in printed
     assert "fashion-scenes" in printed
     with pytest.raises(SystemExit) as stop:

@@ -9,7 +9,6 @@ evaluation.json.
 import argparse
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -42,7 +41,12 @@ def main() -> None:
     for name, wish in wishes.items():
         counted = evaluate(predictor(wish, made), images.images, images.labels)
         print(f"{name}: {counted}")
-        found[name] = {"scales": list(wish.scales or (made.test_side,))} | asdict(counted)
+        found[name] = {
+            "scales": wish.scales or (made.test_side,),
+            "top1": counted.top1,
+            "top5": counted.top5,
+            "images": counted.images,
+        }
     checkpoint.write(target / "evaluation.json", (json.dumps(found, indent=2) + "\n").encode())
 
 

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from torch import nn
 
 from paperlib.errors import PaperlibError, unknown
-from paperlib.models import vgg
+from paperlib.models import alexnet, densenet, resnet, vgg, zfnet
 
 # A name is a row of the paper's table; the file of each paper shows its own.
 MODELS: dict[str, Callable[..., nn.Module]] = {
+    **alexnet.BUILDERS,  # alexnet
+    **zfnet.BUILDERS,  # zfnet, zfnet_b
     **vgg.BUILDERS,  # vgg11, vgg11_lrn, vgg13, vgg13_5x5, vgg16_1x1, vgg16, vgg19
+    **resnet.BUILDERS,  # resnet18 ... resnet152, plain18, plain34; small: resnet20 ... resnet1202, plain20 ... plain56
+    **densenet.BUILDERS,  # densenet121 ... densenet264; small: densenet40_k12 ... densenet_bc190_k40
 }
 
 

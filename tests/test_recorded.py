@@ -1,0 +1,47 @@
+"""The runs that come with the package: small, of the recipes in the package, and with the errors they state."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+import paperlib
+from paperlib import RECIPES, checkpoint, data
+from paperlib.cli import Evaluate, predictor
+from paperlib.errors import PaperlibError
+from paperlib.evaluate import evaluate
+from paperlib.recipes import differences
+
+ASSETS = Path(paperlib.__file__).parent / "assets"
+RUNS = sorted(path.name for path in (ASSETS / "runs").iterdir())
+
+
+def test_the_assets_are_small() -> None:
+    """They go to every Colab session: 16 MB in all, 4 MB for the weights of a run."""
+    sizes = {path: path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) < 16e6
+    assert all(size < 4e6 for size in sizes.values())
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_recorded_run_is_of_the_recipe_in_the_package(name: str) -> None:
+    content = json.loads((ASSETS / "runs" / name / "recipe.json").read_text(encoding="utf-8"))
+    assert differences(content["recipe"], json.loads(json.dumps(dataclasses.asdict(RECIPES[content["name"]])))) == []
+    rows = checkpoint.load_metrics(ASSETS / "runs" / name)
+    assert [row["epoch"] for row in rows] == list(range(1, content["recipe"]["epochs"] + 1))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_stored_weights_have_the_stated_error(name: str) -> None:
+    """On as many test images as take a few seconds, within four standard errors of the recorded count."""
+    stated = json.loads((ASSETS / "runs" / name / "evaluation.json").read_text(encoding="utf-8"))["center"]
+    recipe, _ = checkpoint.load_recipe(name)
+    try:
+        test = data.load(recipe.data).test
+    except PaperlibError as error:
+        pytest.skip(str(error))
+    chosen = range(0, len(test), 5)
+    found = evaluate(predictor(Evaluate(name), recipe), [test.images[i] for i in chosen], test.labels[::5])
+    rate = stated["top1"] / 100
+    assert abs(found.top1 - stated["top1"]) < 400 * (rate * (1 - rate) / found.images) ** 0.5
