@@ -1,5 +1,6 @@
 """The command line: paperlib list | train | evaluate | data."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -150,6 +151,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except PaperlibError as error:
         print(f"paperlib: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of `paperlib list | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("paperlib: stopped; the same command goes on", file=sys.stderr)
         return 130

@@ -56,9 +56,9 @@ def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], No
     )
     optimizer = make_optimizer(model, recipe)
     schedule = Schedule(recipe)
+    net, optimizer, loader = accelerator.prepare(model, optimizer, loader)  # moves `model` itself to the device
     start, state = checkpoint.load_state(folder, model, optimizer)
     schedule.load_state_dict(state)
-    net, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     predict = one_view(model, TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std))
     rows = checkpoint.load_metrics(folder)[:start]
 

@@ -79,9 +79,8 @@ def train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate(epoch + (step + 0.5) / len(loader))
         optimizer.zero_grad()
-        with accelerator.autocast():
-            logits = model(images)
-        loss = cross_entropy(logits.float(), labels, reduction="none")
+        logits = model(images)  # in the recipe's precision, returned in fp32
+        loss = cross_entropy(logits, labels, reduction="none")
         accelerator.backward(loss.mean())
         optimizer.step()
         loss, missed = accelerator.gather_for_metrics((loss.detach(), logits.argmax(dim=1) != labels))

@@ -335,6 +335,8 @@ def test_nothing_is_recomputed_without_a_backward(monkeypatch: pytest.MonkeyPatc
 def test_dropout_follows_every_convolution_but_the_first() -> None:
     model = small("BC", dropout=1.0)
     inner = []
+    for layer in model.stages["dense1"]:
+        nn.init.ones_(layer.norm2.bias)  # the 3x3 gives something to drop, though the 1x1 gave zeros
     model.stages["dense1"].layer1.norm2.register_forward_pre_hook(lambda _, args: inner.append(args[0].clone()))
     x = torch.randn(2, 3, 16, 16)
     maps = model.features(x)

@@ -111,3 +111,5 @@ def test_precision_bf16_trains(tiny_recipe: Recipe, tmp_path: Path) -> None:
     folder = run(dataclasses.replace(tiny_recipe, precision="bf16"), tmp_path / "run", log=quiet)
     weights = checkpoint.load_model(folder).state_dict()
     assert {t.dtype for t in weights.values() if t.is_floating_point()} == {torch.float32}
+    full = checkpoint.load_model(run(tiny_recipe, tmp_path / "full", log=quiet)).state_dict()
+    assert not torch.equal(weights["features.conv1_1.weight"], full["features.conv1_1.weight"])

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -194,13 +194,14 @@ def test_small_twins(name: str, options: dict[str, int], expected: list[int]) ->
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    st.sampled_from([("alexnet", {}, 64), ("zfnet", {}, 47), ("zfnet", {"conv2_stride": 1}, 35)]),
-    st.integers(20, 140),
-)
-def test_any_side_from_the_least_on_fits(case: tuple[str, dict[str, int], int], side: int) -> None:
+@pytest.mark.parametrize("case", [("alexnet", {}, 64), ("zfnet", {}, 47), ("zfnet", {"conv2_stride": 1}, 35)])
+@settings(max_examples=15, deadline=None)
+@example(beyond=0)
+@example(beyond=-1)
+@given(beyond=st.integers(-30, 80))
+def test_any_side_from_the_least_on_fits(case: tuple[str, dict[str, int], int], beyond: int) -> None:
     name, options, least = case
+    side = least + beyond
     if side < least:
         with pytest.raises(ValueError, match=f"too small.*least is {least}"):
             on_meta(name, 3, width=0.0625, image_size=side, **options)

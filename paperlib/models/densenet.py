@@ -85,8 +85,8 @@ class DenseLayer(nn.Module):
         """`read` that keeps none of its intermediate maps and makes them anew in backward (arXiv 1707.06990)."""
         once = partial(checkpoint, self.read, *maps, use_reentrant=False, preserve_rng_state=False)
         if torch.compiler.is_compiling():  # knows no context_fn, and needs none: compiled graphs count a batch once
-            return once()  # type: ignore[no-any-return]
-        return once(context_fn=lambda: (nullcontext(), _lent_buffers(self.norm1)))  # type: ignore[no-any-return]
+            return once()
+        return once(context_fn=lambda: (nullcontext(), _lent_buffers(self.norm1)))
 
 
 @contextmanager
