@@ -86,8 +86,7 @@ def train_command(args: Sequence[str]) -> None:
     name, *rest = args
     prog = f"paperlib train {name}"
     wish = tyro.cli(Train, default=Train(recipe=recipe(name)), args=rest, prog=prog)
-    folder = run(wish.recipe, wish.out or Path("runs") / name, name=name)
-    print(f"now: paperlib evaluate {folder}")
+    run(wish.recipe, wish.out or Path("runs") / name, name=name)
 
 
 def evaluate_command(args: Sequence[str]) -> None:

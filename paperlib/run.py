@@ -26,12 +26,14 @@ def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], No
     The test images are not touched. `log` gets a line an epoch. Raises PaperlibError where the folder holds a run of
     another recipe, the data are missing, or the loss is no longer a number.
     """
+    complete = f"{folder}: the run is complete ({recipe.epochs} epochs); now: paperlib evaluate {folder}"
     if checkpoint.finished(folder):
         checkpoint.begin(folder, name, recipe, ())
-        log(f"{folder}: the run is complete ({recipe.epochs} epochs)")
+        log(complete)
         return folder
     AcceleratorState._reset_state()  # it refuses a second precision in one process, such as a notebook's
     accelerator = Accelerator(
+        cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),  # said, or processes do not meet
         mixed_precision={"fp32": "no"}.get(recipe.precision, recipe.precision),
         dataloader_config=DataLoaderConfiguration(split_batches=True),  # batch_size is over all processes
     )
@@ -87,4 +89,5 @@ def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], No
             checkpoint.save_state(folder, epoch + 1, model, optimizer, schedule.state_dict())
     if accelerator.is_main_process:
         checkpoint.save_weights(folder, model)
+    say(complete)
     return folder

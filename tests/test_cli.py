@@ -16,7 +16,7 @@ def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "epoch 4/4" in printed
     assert f"paperlib evaluate {out}" in printed
     assert main(["train", "tiny", "--out", out, "--epochs", "4"]) == 0
-    assert "the run is complete (4 epochs)" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{out}: the run is complete (4 epochs); now: paperlib evaluate {out}\n"
     for arguments in (
         ["--protocol", "center"],
         ["--protocol", "mirror"],

@@ -70,7 +70,7 @@ def test_the_same_command_again_says_that_the_run_is_complete(tiny_recipe: Recip
     before = {path: path.read_bytes() for path in tiny_run.iterdir()}
     lines: list[str] = []
     run(tiny_recipe, tiny_run, log=lines.append)
-    assert lines == [f"{tiny_run}: the run is complete (3 epochs)"]
+    assert lines == [f"{tiny_run}: the run is complete (3 epochs); now: paperlib evaluate {tiny_run}"]
     assert {path: path.read_bytes() for path in tiny_run.iterdir()} == before
 
 
