@@ -110,15 +110,20 @@ def init_glorot(module: nn.Module) -> None:
 
 
 def load_torchvision_state(model: VGG, state: Mapping[str, Tensor]) -> None:
-    """Copy the weights of torchvision's VGG of the same column into `model`.
+    """Copy the weights of torchvision's VGG of the same column into `model`, whose logits are then the same.
 
-    torchvision numbers the layers (`features.0.weight`) where the paper's names stand here; their order is
-    the same. Raises ValueError where the number of tensors differs, RuntimeError where a shape does.
+    torchvision numbers the layers (`features.0.weight`) that have the names of the paper's nets here, in the same
+    order. Raises RuntimeError where a layer or shape differs (another column).
     """
-    names = model.state_dict().keys()
-    if len(names) != len(state):
-        raise ValueError(f"the state has {len(state)} tensors, the model {len(names)}: another column of Table 1?")
-    model.load_state_dict(dict(zip(names, state.values(), strict=True)))
+    names = {}
+    for part in ("features", "classifier"):
+        for number, (name, _) in enumerate(getattr(model, part).named_children()):
+            names[f"{part}.{number}"] = f"{part}.{name}"
+    renamed = {}
+    for key, tensor in state.items():
+        layer, _, parameter = key.rpartition(".")
+        renamed[f"{names.get(layer, layer)}.{parameter}"] = tensor
+    model.load_state_dict(renamed)
 
 
 BUILDERS = {name: partial(VGG, stages) for name, stages in TABLE_1.items()}
