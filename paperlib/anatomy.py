@@ -17,6 +17,8 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from paperlib.modes import evaluating
+
 
 @dataclass(frozen=True)
 class Row:
@@ -125,17 +127,13 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
     image = torch.empty(1, *input_shape, device="meta")
     fields.seen[image] = (1, 1)
 
-    training = {m: m.training for m in model.modules()}
     hooks = [m.register_forward_hook(_keep(order, name)) for name, m in leaves]
     try:
-        model.eval()  # batch normalisation of a single image
-        with torch.no_grad(), counter, fields:
+        with evaluating(model), torch.no_grad(), counter, fields:  # batch normalisation of a single image
             functional_call(model, meta, (image,))
     finally:
         for hook in hooks:
             hook.remove()
-        for module, was in training.items():
-            module.training = was
 
     last = Counter(name.rpartition(".")[2] for name, _ in leaves)
     names = {name: s if last[s := name.rpartition(".")[2]] == 1 else name for name, _ in leaves}

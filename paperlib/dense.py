@@ -13,33 +13,43 @@ from paperlib.transforms import RGB, TestView
 Pool = Literal["logit", "prob"]
 
 
-class FullyConvolutional(nn.Module):
-    """A VGG whose fully-connected layers are applied as convolutions: fc6 as 7x7, fc7 and fc8 as 1x1.
+class ConvolvedLinear(nn.Module):
+    """A fully-connected layer as a `kernel` x `kernel` convolution, with the very parameters of `linear`."""
 
-    Holds the very parameters of `model`, no copies: training one trains the other. Maps (N, 3, H, W), H and W of at
-    least `model.image_size`, to a score map (N, classes, h, w). `h` is one more than the number of 32 px steps by
-    which the feature map exceeds that of a training crop.
+    def __init__(self, linear: nn.Linear, kernel: int) -> None:
+        super().__init__()
+        self.weight, self.bias, self.kernel = linear.weight, linear.bias, kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.unflatten(1, (-1, self.kernel, self.kernel))  # (outputs, C, kernel, kernel)
+        return F.conv2d(x, weight, self.bias)
+
+
+class FullyConvolutional(nn.Module):
+    """A VGG whose fully-connected layers are convolutions: fc6 7x7, fc7 and fc8 1x1, on the parameters of `model`.
+
+    Nothing is copied: training one trains the other. Maps (N, 3, H, W), H and W of at least `model.image_size`, to a
+    score map (N, classes, h, w). `h` is one more than the number of 32 px steps by which the feature map exceeds
+    that of a training crop.
     """
 
     def __init__(self, model: VGG) -> None:
         super().__init__()
-        self.model = model
+        self.image_size = model.image_size
+        self.features = model.features
+        self.classifier = nn.Sequential()
+        kernel = model.image_size // 32
+        for name, layer in model.classifier.named_children():
+            if isinstance(layer, nn.Linear):
+                layer, kernel = ConvolvedLinear(layer, kernel), 1
+            self.classifier.add_module(name, layer)
 
     def forward(self, x: Tensor) -> Tensor:
         """Score map (N, classes, h, w) of images (N, 3, H, W). PaperlibError where a side is too small."""
-        least = self.model.image_size
-        if min(x.shape[-2:]) < least:
+        if min(x.shape[-2:]) < self.image_size:
             size = f"{x.shape[-1]}x{x.shape[-2]} px"
-            raise PaperlibError(f"dense evaluation of a {size} image: the least side is {least} px")
-        x = self.model.features(x)  # (N, 512, H / 32, W / 32)
-        kernel = least // 32
-        for layer in self.model.classifier:
-            if isinstance(layer, nn.Linear):
-                x = F.conv2d(x, layer.weight.unflatten(1, (-1, kernel, kernel)), layer.bias)
-                kernel = 1
-            else:
-                x = layer(x)
-        return x  # (N, classes, h, w)
+            raise PaperlibError(f"dense evaluation of a {size} image: the least side is {self.image_size} px")
+        return self.classifier(self.features(x))  # (N, 512, H / 32, W / 32) to (N, classes, h, w)
 
 
 def fully_convolutional(model: VGG) -> FullyConvolutional:

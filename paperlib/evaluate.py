@@ -6,8 +6,7 @@ ones make larger ones: `average(mirrored(a), mirrored(b))` is what a paper calls
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -15,20 +14,10 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from paperlib.modes import evaluating
+
 View = Callable[[Tensor], Tensor]
 Predictor = Callable[[Sequence[Tensor]], Tensor]
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients inside; the mode of before afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(training)
 
 
 def one_view(model: nn.Module, view: View) -> Predictor:
@@ -41,7 +30,7 @@ def one_view(model: nn.Module, view: View) -> Predictor:
         for i, v in enumerate(views):
             groups[v.shape].append(i)
         posteriors: list[Tensor] = [torch.empty(0)] * len(views)
-        with evaluating(model):
+        with evaluating(model), torch.inference_mode():
             for indices in groups.values():
                 batch = torch.stack([views[i] for i in indices]).to(device)
                 for i, p in zip(indices, model(batch).softmax(dim=-1).cpu(), strict=True):

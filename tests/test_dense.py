@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from paperlib import build
+from paperlib.anatomy import anatomy
 from paperlib.dense import dense, fully_convolutional
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import average, one_view
@@ -133,9 +134,24 @@ def test_a_shift_by_a_jump_shifts_the_interior_of_the_map() -> None:
     assert not torch.allclose(left[..., 1:], right[..., :-1], rtol=0, atol=1e-12)  # the border does differ
 
 
-def test_a_model_in_training_mode_is_evaluated_without_dropout_and_left_in_it() -> None:
-    model = small().train()
-    predict = one_view(model, TestView(64, 64, MEAN, STD))
+@pytest.mark.parametrize("training", [False, True])
+def test_dropout_is_off_and_the_mode_stays(training: bool) -> None:
+    model = small().train(training)
     images = photographs(2, (70, 90))
-    assert torch.equal(predict(images), predict(images))
-    assert model.training
+    for predict in (one_view(model, TestView(64, 64, MEAN, STD)), dense(model, (64, 96), MEAN, STD)):
+        assert torch.equal(predict(images), predict(images))
+        assert {module.training for module in model.modules()} == {training}
+
+
+def test_the_layer_table_of_the_dense_form_of_d() -> None:
+    """fc6 as 7x7, fc7 and fc8 as 1x1 at every cell of the 6x6 map of Q = 384; a cell sees 404 px."""
+    with torch.device("meta"):
+        model = build("vgg16")
+    table = anatomy(fully_convolutional(model), (3, 384, 384))
+    assert [table[name].shape for name in ("fc6", "fc7", "fc8")] == [(4096, 6, 6), (4096, 6, 6), (1000, 6, 6)]
+    assert table.params == 138_357_544
+    assert (table["fc8"].receptive_field, table["fc8"].jump) == (404, 32)
+    plain = anatomy(model)
+    assert table["fc6"].macs == 36 * plain["fc6"].macs
+    windows = 36 * plain.macs
+    assert 11.2 < windows / table.macs < 11.3  # the same windows as crops cost this much more

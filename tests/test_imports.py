@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 FLOORS = {
-    0: ["errors", "version"],
+    0: ["errors", "modes", "version"],
     1: ["models.*", "recipes", "transforms", "scenes", "anatomy", "evaluate", "checkpoint", "figures"],
     2: ["data", "train", "dense", "deconvnet"],
     3: ["run", "widgets"],
