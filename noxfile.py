@@ -70,7 +70,7 @@ def lab(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Open every built page in Chromium, 1280 and 390 px wide, light and dark. Needs `nox -s book` first."""
     session.install("playwright", "pytest")
-    session.run("python", "-m", "pytest", "tests/test_pages.py", *session.posargs)
+    session.run("python", "-m", "pytest", "--noconftest", "tests/test_pages.py", *session.posargs)  # conftest has torch
 
 
 @nox.session(venv_backend="none")
