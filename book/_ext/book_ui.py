@@ -67,22 +67,26 @@ def put_words_first(app: Sphinx, config: Config) -> None:
 
 
 class KeepParticles(SphinxPostTransform):
-    """Hold an inline formula and the particle after it on one line: a browser may break beside any formula."""
+    """Hold a formula, its particle and the bracket before it on one line: a browser may break beside any formula."""
 
     default_priority = 900
     formats = ("html",)
 
     def run(self, **kwargs: Any) -> None:
         for formula in list(self.document.findall(nodes.math)):
-            after = formula.next_node(descend=False, siblings=True)
-            if not isinstance(after, nodes.Text) or after[:1].isspace():
-                continue
-            particle = after.split(maxsplit=1)[0]
-            rest = after[len(particle) :]
             parent = formula.parent
             place = parent.index(formula)
-            held = nodes.inline("", "", formula.deepcopy(), nodes.Text(particle), classes=["held"])
-            parent[place : place + 2] = [held, nodes.Text(rest)]
+            before = parent[place - 1] if place else None
+            after = parent[place + 1] if place + 1 < len(parent) else None
+            bracket = "(" if isinstance(before, nodes.Text) and before.endswith("(") else ""
+            particle = after.split(maxsplit=1)[0] if isinstance(after, nodes.Text) and not after[:1].isspace() else ""
+            if not bracket and not particle:
+                continue
+            held = nodes.inline("", "", nodes.Text(bracket), formula.deepcopy(), nodes.Text(particle), classes=["held"])
+            first, last = place - bool(bracket), place + bool(particle)
+            left = [nodes.Text(before[:-1])] if bracket else []
+            right = [nodes.Text(after[len(particle) :])] if particle else []
+            parent[first : last + 1] = [*left, held, *right]
 
 
 def load_scripts_once(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
