@@ -44,7 +44,7 @@ def overlay(
     sides: Sequence[int] | None = None,
     crop: int = 224,
 ) -> Figure:
-    """An image (3, H, W), uint8, and after it each map (h, w) laid over it in grey, under its name, three to a row.
+    """An image (3, H, W), uint8, then each map (h, w) of posteriors over it in grey, under its name, three to a row.
 
     Every map is coloured between `limits`, so that maps can be compared. With `sides`, the Q in px of each map, a cell
     is drawn on the middle 32 px of the `crop` px window that it scores; else each map is stretched over the image.
@@ -58,7 +58,7 @@ def overlay(
         axis.axis("off")
     first, *others = axes.flat
     first.imshow(image.permute(1, 2, 0).cpu())
-    first.set_title(f"{width}x{height} px", fontsize=10)
+    first.set_title(f"{width}×{height} px", fontsize=13)
     grey = image.float().mean(dim=0).cpu()
     for i, (axis, (title, values)) in enumerate(zip(others, maps.items(), strict=False)):
         extent = (0.0, float(width), float(height), 0.0)
@@ -70,18 +70,18 @@ def overlay(
         axis.imshow(grey, cmap="gray", vmin=0, vmax=255)
         shown = axis.imshow(values.cpu(), cmap="inferno", alpha=0.6, vmin=limits[0], vmax=limits[1], extent=extent)
         axis.set(xlim=(0, width), ylim=(height, 0))
-        axis.set_title(title, fontsize=10)
-    figure.colorbar(shown, ax=axes, shrink=0.8)
+        axis.set_title(title, fontsize=13)
+    figure.colorbar(shown, ax=axes, shrink=0.8).set_label("사후 확률", fontsize=13)
     return figure
 
 
 def learning_curves(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     """Training (dashed) and validation (solid) top-1 error of each run, from the rows of its metrics.csv."""
-    figure, axis = plt.subplots(figsize=(7, 4))
+    figure, axis = plt.subplots(figsize=(5.6, 3.8))
     for name, rows in runs.items():
         epochs = [row["epoch"] for row in rows]
         (line,) = axis.plot(epochs, [row["val_top1_error"] for row in rows], label=f"{name} 검증")
-        axis.plot(epochs, [row["train_top1_error"] for row in rows], "--", color=line.get_color(), label=f"{name} 훈련")
+        axis.plot(epochs, [row["train_top1_error"] for row in rows], "--", color=line.get_color(), label=f"{name} 학습")
     axis.set_xlabel("에폭")
     axis.set_ylabel("top-1 오류 (%)")
     axis.grid(alpha=0.3)
