@@ -69,16 +69,17 @@ def lab(session: nox.Session) -> None:
 @nox.session
 def browser(session: nox.Session) -> None:
     """Open every built page in Chromium, 1280 and 390 px wide, light and dark. Needs `nox -s book` first."""
-    session.install("playwright", "pytest")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    session.install(*project["optional-dependencies"]["browser"])
     session.run("python", "-m", "pytest", "--noconftest", "tests/test_pages.py", *session.posargs)  # conftest has torch
 
 
 @nox.session(venv_backend="none")
 def address(session: nox.Session) -> None:
     """Set the repository's public address everywhere: nox -s address -- https://github.com/NAME/REPOSITORY"""
-    (new,) = session.posargs
+    new = " ".join(session.posargs)
     if not re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", new):
-        session.error(f"{new} is not an address like https://github.com/NAME/REPOSITORY")
+        session.error(f"give an address after --, like https://github.com/NAME/REPOSITORY, not {new!r}")
     old = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
     tracked = session.run("git", "ls-files", silent=True, external=True)
     for name in str(tracked).splitlines():

@@ -17,6 +17,7 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from paperlib.errors import PaperlibError
 from paperlib.modes import evaluating
 
 
@@ -115,6 +116,9 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
     Without a shape, the square RGB image of side `model.image_size`. The model itself is neither run nor
     changed. Only layers that hold no further layers make rows; operations outside layers (an addition, a
     concatenation) make none, but receptive fields pass through them.
+
+    Raises PaperlibError for a transposed convolution, and where the rows would not add up to the model: a layer used
+    twice or never, or parameters outside the layers.
     """
     if input_shape is None:
         side: int = model.image_size  # type: ignore[assignment]
@@ -124,7 +128,8 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
     order: list[tuple[str, nn.Module, Tensor]] = []
     leaves = [(name, m) for name, m in model.named_modules() if next(m.children(), None) is None]
     meta = {name: t.detach().to("meta") for name, t in _tensors(model)}
-    image = torch.empty(1, *input_shape, device="meta")
+    dtype = next((p.dtype for p in model.parameters()), torch.float32)
+    image = torch.empty(1, *input_shape, device="meta", dtype=dtype)
     fields.seen[image] = (1, 1)
 
     hooks = [m.register_forward_hook(_keep(order, name)) for name, m in leaves]
@@ -141,13 +146,18 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
     root = type(model).__name__
 
     def row(name: str, module: nn.Module, output: Tensor) -> Row:
-        macs = sum(flops.get(f"{root}.{name}", {}).values()) // 2
+        macs = sum(flops.get(f"{root}.{name}" if name else root, {}).values()) // 2
         field, jump = fields.seen.get(output, (None, None)) if output.dim() == 4 else (None, None)
         params = sum(p.numel() for p in module.parameters())
         return Row(names[name], type(module).__name__, tuple(output.shape[1:]), params, macs, field, jump)
 
     first = Row("input", "input", input_shape, 0, 0, 1, 1)
-    return Anatomy((first, *(row(*entry) for entry in order)))
+    table = Anatomy((first, *(row(*entry) for entry in order)))
+    whole = sum(p.numel() for p in model.parameters())
+    if table.params != whole:
+        reason = "it uses a layer twice or not at all, or holds parameters outside its layers"
+        raise PaperlibError(f"the rows have {table.params:,} parameters, {root} has {whole:,}: {reason}")
+    return table
 
 
 def _tensors(model: nn.Module) -> Iterable[tuple[str, Tensor]]:
@@ -175,7 +185,7 @@ class _ReceptiveFields(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if func.overloadpacket.__name__ in ("mean", "_adaptive_avg_pool2d"):
+        if func.overloadpacket.__name__ in ("mean", "_adaptive_avg_pool2d", "adaptive_max_pool2d"):
             return result  # a global average sees everything: no field to state
         known = [self.seen[t] for t in _flat(args) if t in self.seen]
         if known:
@@ -197,7 +207,9 @@ def _flat(values: Iterable[Any]) -> Iterator[Tensor]:
 def _window(func: Any, args: Any) -> tuple[int, int, int]:
     """Kernel side, stride and dilation of the operation; (1, 1, 1) where it looks at single positions."""
     name = func.overloadpacket.__name__
-    if name == "convolution":  # input, weight, bias, stride, padding, dilation, ...
+    if name == "convolution":  # input, weight, bias, stride, padding, dilation, transposed, ...
+        if args[6]:
+            raise PaperlibError("anatomy knows no receptive field of a transposed convolution")
         return args[1].shape[-1], args[3][-1], args[5][-1]
     if name in ("max_pool2d_with_indices", "avg_pool2d"):  # input, kernel, stride, padding, dilation (max only)
         stride = args[2][-1] if len(args) > 2 and args[2] else args[1][-1]

@@ -50,27 +50,41 @@ def _environment() -> dict[str, str]:
 
 
 def begin(folder: Path, name: str, recipe: Recipe, classes: Sequence[str]) -> None:
-    """Make the run folder with its recipe.json, or check that the one there is of this very recipe.
+    """Make the run folder with its recipe.json, or check that the run there is this very one.
 
-    Raises PaperlibError naming each value that differs.
+    A folder where no epoch is done yet is taken over. Raises PaperlibError naming each value that differs, and where
+    the folder cannot be made.
     """
     path = folder / "recipe.json"
-    if path.exists():
-        changed = differences(_read_json(path)["recipe"], json.loads(json.dumps(asdict(recipe))))
-        if changed:
-            raise PaperlibError(f"{folder} holds a run of another recipe ({'; '.join(changed)}); choose another folder")
+    if path.exists() and (folder / "state.safetensors").exists():
+        check(folder, recipe)
+        if _read_run(folder)["classes"] != list(classes):
+            raise PaperlibError(f"{folder} holds a run on other classes; are the data of {recipe.data} whole?")
         return
-    folder.mkdir(parents=True, exist_ok=True)
     content = {"name": name, "recipe": asdict(recipe), "classes": list(classes), "environment": _environment()}
-    write(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        folder.mkdir(parents=True, exist_ok=True)
+        write(path, (json.dumps(content, indent=2) + "\n").encode())
+    except OSError as error:
+        raise PaperlibError(f"cannot make the run folder {folder} ({error}); choose another with --out") from error
+
+
+def check(folder: Path, recipe: Recipe) -> None:
+    """Raise PaperlibError, naming each value that differs, unless the run in `folder` is of this very recipe."""
+    changed = differences(_read_run(folder)["recipe"], json.loads(json.dumps(asdict(recipe))))
+    if changed:
+        raise PaperlibError(f"{folder} holds a run of another recipe ({'; '.join(changed)}); choose another folder")
+
+
+def _read_run(folder: Path) -> dict[str, Any]:
+    path = folder / "recipe.json"
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content["recipe"], dict) or not isinstance(content["classes"], list):
+            raise ValueError("not a run's recipe")
     except FileNotFoundError:
-        raise PaperlibError(f"{path.parent} is not a run folder: it has no {path.name}") from None
-    except (OSError, ValueError) as error:
+        raise PaperlibError(f"{folder} is not a run folder: it has no {path.name}") from None
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise PaperlibError(f"{path} is broken ({error}); start the run anew in another folder") from error
     return content
 
@@ -93,6 +107,8 @@ def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer)
     if not path.exists():
         return 0, {}
     tensors, metadata = _read_tensors(path)
+    if "numbers" not in metadata:
+        raise PaperlibError(f"{path} is not a state of paperlib; remove it and run the same command again")
     numbers = json.loads(metadata["numbers"])
     model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
     state: dict[int, dict[str, Tensor]] = {}
@@ -119,7 +135,8 @@ def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            # Clones: a tensor that stays mapped keeps Windows from replacing the file.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise PaperlibError(f"{path} is broken ({error}); remove it and run the same command again") from error
 
@@ -156,9 +173,13 @@ def find(run: str | Path) -> Path:
 
 def load_recipe(run: str | Path) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe of a run and the names of its classes."""
-    content = _read_json(find(run) / "recipe.json")
+    folder = find(run)
+    content = _read_run(folder)
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in content["recipe"].items()}
-    return Recipe(**values), tuple(content["classes"])
+    try:
+        return Recipe(**values), tuple(content["classes"])
+    except TypeError as error:
+        raise PaperlibError(f"{folder} is of another version of paperlib ({error})") from error
 
 
 def load_model(run: str | Path) -> nn.Module:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,8 +43,8 @@ class Evaluate:
     """center: the central crop; mirror: it and its mirror image; dense: VGG's whole image, mirrored (section 3.2)."""
     scales: tuple[int, ...] = ()
     """Smaller image sides Q in px; by default the recipe's. Only dense takes several."""
-    pool: Pool = "logit"
-    """dense: average the score map before (logit) or after (prob) the softmax."""
+    pool: Pool | None = None
+    """dense: average the score map before (logit, the default) or after (prob) the softmax."""
     split: Literal["test", "val"] = "test"
     """Images to count on. Choose models on val; look at test once."""
 
@@ -86,7 +87,7 @@ def train_command(args: Sequence[str]) -> None:
     name, *rest = args
     prog = f"paperlib train {name}"
     wish = tyro.cli(Train, default=Train(recipe=recipe(name)), args=rest, prog=prog)
-    run(wish.recipe, wish.out or Path("runs") / name, name=name)
+    run(wish.recipe, wish.out or Path("runs") / name, name=name, log=partial(print, flush=True))
 
 
 def evaluate_command(args: Sequence[str]) -> None:
@@ -94,7 +95,12 @@ def evaluate_command(args: Sequence[str]) -> None:
     wish = tyro.cli(Evaluate, args=list(args), prog="paperlib evaluate")
     made, classes = checkpoint.load_recipe(wish.run)
     predict = predictor(wish, made)
-    images = getattr(data.load(made.data), wish.split)
+    dataset = data.load(made.data)
+    if dataset.classes != classes:
+        raise PaperlibError(
+            f"{made.data} has other classes than the run {wish.run} was trained on; are the data whole?"
+        )
+    images = getattr(dataset, wish.split)
     found = evaluate(predict, images.images, images.labels)
     scales = ",".join(str(q) for q in wish.scales or (made.test_side,))
     print(f"{wish.run}  {made.data}/{wish.split}  {wish.protocol} Q={scales}")
@@ -103,12 +109,14 @@ def evaluate_command(args: Sequence[str]) -> None:
 
 def predictor(wish: Evaluate, made: Recipe) -> Predictor:
     """The predictor that the options ask for; PaperlibError where they do not go together."""
-    model = checkpoint.load_model(wish.run)
+    model = checkpoint.load_model(wish.run).to("cuda" if torch.cuda.is_available() else "cpu")
     scales = wish.scales or (made.test_side,)
     if wish.protocol == "dense":
         if not isinstance(model, VGG):
             raise PaperlibError(f"--protocol dense is VGG's; {made.model} is none")
-        return dense(model, scales, made.mean, made.std, pool=wish.pool)
+        return dense(model, scales, made.mean, made.std, pool=wish.pool or "logit")
+    if wish.pool is not None:
+        raise PaperlibError(f"--pool goes with --protocol dense, not {wish.protocol}")
     if len(scales) > 1:
         raise PaperlibError(f"--protocol {wish.protocol} takes one scale, not {len(scales)}; dense takes several")
     if scales[0] < made.crop:
@@ -122,7 +130,7 @@ def data_command(args: Sequence[str]) -> None:
     wish = tyro.cli(Fetch, args=list(args), prog="paperlib data")
     found = data.load(wish.name, download=True)
     sizes = ", ".join(f"{len(getattr(found, split))} {split}" for split in ("train", "val", "test"))
-    print(f"{wish.name}: {len(found.classes)} classes, {sizes} images, below {data.root()}")
+    print(f"{wish.name}: {len(found.classes)} classes, {sizes} images")
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
@@ -152,7 +160,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # the reader of `paperlib list | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # what a shell says of a command that a closed pipe ended
     except KeyboardInterrupt:
-        print("paperlib: stopped; the same command goes on", file=sys.stderr)
+        print("paperlib: stopped" + "; the same command goes on" * (command == "train"), file=sys.stderr)
         return 130
     return 0

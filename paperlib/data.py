@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from torchvision import datasets
+from torchvision.datasets import mnist
 from torchvision.transforms.v2 import functional as F
 
 from paperlib.errors import PaperlibError, unknown
@@ -22,6 +23,7 @@ from paperlib.transforms import TrainView
 
 Images = Sequence[Tensor] | Tensor
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+CALTECH_101 = (101, 8677)  # classes and images, without the background class
 FASHION_MINI_SHA256 = "a02d6cd1ff625ec51d6b8ad64ec2a42e50b6d484be9c4e5fc4340023f9a76b34"
 
 
@@ -62,8 +64,12 @@ def load(name: str, *, download: bool = False) -> Data:
         return DATASETS[name](download)
     except PaperlibError:
         raise
-    except (RuntimeError, OSError) as error:  # torchvision's own words say what was not found
+    except (AssertionError, EOFError, OSError, RuntimeError, ValueError) as error:
         advice = f"set PAPERLIB_DATA to the folder that holds it, or run: paperlib data {name}"
+        if download:
+            advice = "check the connection; remove what is broken there and try again"
+        elif isinstance(error, RuntimeError):  # torchvision's words advise an argument that a user here has not
+            error = RuntimeError("not found or broken")
         raise PaperlibError(f"{name} is not (whole) in {root()} ({error}); {advice}") from error
 
 
@@ -90,6 +96,9 @@ def _fashion_arrays() -> dict[str, Tensor]:
 
 def _splits(images: Tensor, labels: Tensor, test_images: Tensor, test_labels: Tensor) -> tuple[Split, Split, Split]:
     """Train, val (a tenth of each class) and test of images that lie in one tensor, grey (N, H, W) or RGB."""
+    for part, count in ((labels, len(images)), (test_labels, len(test_images))):
+        if len(part) != count:
+            raise ValueError(f"{count} images with {len(part)} labels")
     rest, carved = carve(labels, 0.1, seed=0)
     images, test_images = _rgb(images), _rgb(test_images)
     return (
@@ -121,8 +130,22 @@ def _fashion_scenes(download: bool) -> Data:
 
 
 def _fashion_mnist(download: bool) -> Data:
-    train, test = (datasets.FashionMNIST(root(), train=t, download=download) for t in (True, False))
-    return Data(FASHION, *_splits(train.data, train.targets, test.data, test.targets))
+    if download:
+        datasets.FashionMNIST(root(), download=True)
+    folder = root() / "FashionMNIST" / "raw"
+    read: list[Tensor] = []
+    for prefix in ("train", "t10k"):
+        for name, reader in (("images-idx3", mnist.read_image_file), ("labels-idx1", mnist.read_label_file)):
+            path = folder / f"{prefix}-{name}-ubyte"
+            try:
+                read.append(reader(str(path)))
+            except (AssertionError, EOFError, IndexError, RuntimeError, ValueError) as error:
+                raise PaperlibError(
+                    f"{path} is broken ({error}); remove it and run: paperlib data fashion-mnist"
+                ) from error
+    if max(int(read[1].max()), int(read[3].max())) >= len(FASHION):
+        raise PaperlibError(f"{folder} holds labels above {len(FASHION) - 1}: another set than Fashion-MNIST")
+    return Data(FASHION, *_splits(*read))
 
 
 def _cifar(dataset: type[datasets.CIFAR10]) -> Callable[[bool], Data]:
@@ -143,6 +166,9 @@ def _caltech101(download: bool) -> Data:
     if not download and not folder.is_dir():  # torchvision would make an empty folder
         raise FileNotFoundError(f"no {folder}")
     source = datasets.Caltech101(root(), download=download)
+    if (len(source.categories), len(source.y)) != CALTECH_101:  # torchvision counts whatever files there are
+        found = f"{len(source.categories)} classes with {len(source.y):,} files"
+        raise PaperlibError(f"{folder} holds {found}, Caltech-101 has 101 with 8,677; remove it and fetch it anew")
     paths = [folder / source.categories[y] / f"image_{i:04d}.jpg" for y, i in zip(source.y, source.index, strict=True)]
     labels = torch.tensor(source.y)
     rest, test = carve(labels, 0.25, seed=0)
@@ -168,7 +194,10 @@ def photograph(path: str | Path) -> Tensor:
     """The image file as uint8 RGB (3, H, W), turned upright. PaperlibError naming the file where it is unreadable."""
     try:
         with Image.open(path) as image:
-            return F.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16 bits a pixel, which PIL's own conversion clips to white
+                upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
+            return F.pil_to_tensor(upright.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise PaperlibError(f"{path} is not a readable image ({error}); replace or remove it") from error
 
@@ -216,8 +245,9 @@ class TrainViews(Dataset[tuple[Tensor, Tensor]]):
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         """Views (N, 3, crop, crop) and labels (N,) of N keys."""
         epoch, indices = keys[0][0], [i for _, i in keys]
-        images = [self.split.images[i] for i in indices]
-        return self.view(images, self._draws(epoch)[indices]), self.split.labels[indices]
+        images = self.split.images
+        chosen = images[indices] if isinstance(images, Tensor) else [images[i] for i in indices]
+        return self.view(chosen, self._draws(epoch)[indices]), self.split.labels[indices]
 
 
 def _uniform(seed: int, epoch: int, size: int, draws: int) -> Tensor:

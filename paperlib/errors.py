@@ -14,6 +14,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> PaperlibError:
     `kind` is the noun of the message (`model`, `recipe`, `option of vgg16`).
     """
     known = sorted(known)
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
     return PaperlibError(f"unknown {kind} {name!r}; {hint}")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from paperlib.errors import PaperlibError
 from paperlib.modes import evaluating
 
 View = Callable[[Tensor], Tensor]
@@ -74,6 +75,8 @@ def errors(posteriors: Tensor, labels: Tensor, k: int) -> Tensor:
 
 def evaluate(predict: Predictor, images: Sequence[Tensor], labels: Tensor, batch_size: int = 64) -> Errors:
     """Top-1 and top-5 error over images, `batch_size` of them in memory at a time. A bar shows in terminals."""
+    if len(labels) == 0:
+        raise PaperlibError("there are no images to evaluate")
     start = time.perf_counter()
     top1: list[float] = []
     top5: list[float] = []

@@ -9,6 +9,8 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from paperlib.errors import PaperlibError
+
 
 def use_korean_font() -> None:
     """Make matplotlib draw Hangul with NanumGothic.
@@ -16,9 +18,11 @@ def use_korean_font() -> None:
     The font files come with the package koreanize-matplotlib, whose own import fails from Python 3.12 on.
     """
     spec = find_spec("koreanize_matplotlib")
-    assert spec is not None  # a dependency of paperlib-cnn
-    assert spec.origin is not None
-    for path in (Path(spec.origin).parent / "fonts").glob("NanumGothic*.ttf"):
+    folder = Path(spec.origin).parent / "fonts" if spec and spec.origin else Path()
+    paths = sorted(folder.glob("NanumGothic*.ttf"))
+    if not paths:
+        raise PaperlibError("no NanumGothic font found; install it with: pip install koreanize-matplotlib")
+    for path in paths:
         font_manager.fontManager.addfont(str(path))
     plt.rcParams.update({"font.family": "NanumGothic", "axes.unicode_minus": False})
     plt.rcParams["figure.constrained_layout.use"] = True
@@ -31,7 +35,7 @@ def image_grid(images: Sequence[Tensor], titles: Sequence[str], columns: int = 5
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
-        axis.imshow(image.permute(1, 2, 0).cpu())
+        axis.imshow(image.permute(1, 2, 0).cpu().numpy())
         axis.set_title(title, fontsize=10)
     return figure
 
@@ -57,9 +61,9 @@ def overlay(
     for axis in axes.flat:
         axis.axis("off")
     first, *others = axes.flat
-    first.imshow(image.permute(1, 2, 0).cpu())
+    first.imshow(image.permute(1, 2, 0).cpu().numpy())
     first.set_title(f"{width}×{height} px", fontsize=13)
-    grey = image.float().mean(dim=0).cpu()
+    grey = image.float().mean(dim=0).cpu().numpy()
     for i, (axis, (title, values)) in enumerate(zip(others, maps.items(), strict=False)):
         extent = (0.0, float(width), float(height), 0.0)
         if sides is not None:
@@ -68,7 +72,9 @@ def overlay(
             bottom, right = ((edge + 32 * n) * unit for n in values.shape)
             extent = (edge * unit, right, bottom, edge * unit)
         axis.imshow(grey, cmap="gray", vmin=0, vmax=255)
-        shown = axis.imshow(values.cpu(), cmap="inferno", alpha=0.6, vmin=limits[0], vmax=limits[1], extent=extent)
+        shown = axis.imshow(
+            values.cpu().numpy(), cmap="inferno", alpha=0.6, vmin=limits[0], vmax=limits[1], extent=extent
+        )
         axis.set(xlim=(0, width), ylim=(height, 0))
         axis.set_title(title, fontsize=13)
     figure.colorbar(shown, ax=axes, shrink=0.8).set_label("사후 확률", fontsize=13)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DataLoaderConfiguration
+from accelerate.utils import DataLoaderConfiguration, broadcast
 from torch.utils.data import DataLoader
 
 from paperlib import checkpoint, data
@@ -20,6 +20,16 @@ from paperlib.train import Schedule, make_optimizer, train_epoch
 from paperlib.transforms import TestView, TrainView, rescale
 
 
+def kept(images: data.Images, side: int, device: torch.device) -> data.Images:
+    """The training images, decoded once, with their smaller side at `side` (S_max), from which S is drawn each time.
+
+    Those that come as one tensor lie on the device, where their views are made too.
+    """
+    if isinstance(images, torch.Tensor):
+        return rescale(images, side).to(device)
+    return [rescale(image, side) for image in images]
+
+
 def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], None] = print) -> Path:
     """Train `recipe` in `folder`, or go on where the run there stopped; returns the folder.
 
@@ -28,13 +38,13 @@ def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], No
     """
     complete = f"{folder}: the run is complete ({recipe.epochs} epochs); now: paperlib evaluate {folder}"
     if checkpoint.finished(folder):
-        checkpoint.begin(folder, name, recipe, ())
+        checkpoint.check(folder, recipe)
         log(complete)
         return folder
     AcceleratorState._reset_state()  # it refuses a second precision in one process, such as a notebook's
     accelerator = Accelerator(
         cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),  # said, or processes do not meet
-        mixed_precision={"fp32": "no"}.get(recipe.precision, recipe.precision),
+        mixed_precision="no" if recipe.precision == "fp32" else recipe.precision,
         dataloader_config=DataLoaderConfiguration(split_batches=True),  # batch_size is over all processes
     )
     say = log if accelerator.is_main_process else (lambda line: None)
@@ -45,8 +55,7 @@ def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], No
         checkpoint.begin(folder, name, recipe, dataset.classes)
     accelerator.wait_for_everyone()
 
-    # Each photograph is decoded once and kept with its smaller side at S_max, from which S is drawn again each time.
-    train = data.Split([rescale(image, recipe.sides[1]) for image in dataset.train.images], dataset.train.labels)
+    train = data.Split(kept(dataset.train.images, recipe.sides[1], accelerator.device), dataset.train.labels)
     validation = [rescale(image, recipe.test_side) for image in dataset.val.images]
     views = TrainView(recipe.sides, recipe.crop, recipe.mirror, recipe.mean, recipe.std)
     order = data.EpochOrder(len(train), recipe.seed)
@@ -74,15 +83,17 @@ def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], No
             where = f"in epoch {epoch + 1} at lr {rate:g}"
             raise PaperlibError(f"the loss became {loss} {where}; {folder} keeps the {epoch} epochs before")
         found = evaluate(predict, validation, dataset.val.labels)
-        schedule.observe(found.top1)
+        counted = torch.tensor([found.top1, found.top5], dtype=torch.float64, device=accelerator.device)
+        top1, top5 = broadcast(counted).tolist()  # of the first process: the learning rate is one
+        schedule.observe(top1)
         seconds = time.perf_counter() - begun
         say(
             f"epoch {epoch + 1}/{recipe.epochs}  lr {rate:.4g}  loss {loss:.4f}  train error {error:.2f}%  "
-            f"val error {found.top1:.2f}%  {seconds:.1f} s"
+            f"val error {top1:.2f}%  {seconds:.1f} s"
         )
         rows.append(
             {"epoch": epoch + 1, "lr": rate, "train_loss": loss, "train_top1_error": error}
-            | {"val_top1_error": found.top1, "val_top5_error": found.top5, "seconds": round(seconds, 2)}
+            | {"val_top1_error": top1, "val_top5_error": top5, "seconds": round(seconds, 2)}
         )
         if accelerator.is_main_process:
             checkpoint.save_metrics(folder, rows)

@@ -1,6 +1,6 @@
 """Optimizer, learning-rate schedule, and one epoch of training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ class Schedule:
     recipe: Recipe
     divisions: int = 0  # how often `plateau` has divided by 10
     best: float = float("inf")  # lowest validation error so far, in percent
-    waited: int = field(default=0)  # epochs since then
+    waited: int = 0  # epochs since then
 
     def rate(self, progress: float) -> float:
         """The learning rate after `progress` epochs, whole and part."""

@@ -32,6 +32,8 @@ class TrainView:
     """VGG's training view (section 3.1): rescale to S drawn from [S_min; S_max], random crop, random mirror.
 
     `sides` is (S_min, S_max), both included and equal for single-scale training; `crop` the side of the crop.
+
+    Departs from the paper: there is no random shift of the colours, and `std` divides what the paper only centres.
     """
 
     sides: tuple[int, int]
@@ -41,10 +43,25 @@ class TrainView:
     std: RGB
     draws: ClassVar[int] = 4  # numbers taken per image: S, top, left, mirror
 
-    def __call__(self, images: Sequence[Tensor], draws: Tensor) -> Tensor:
-        """Views (N, 3, crop, crop) of N images of any sizes, from `draws` (N, 4), uniform in [0, 1)."""
+    def __call__(self, images: Sequence[Tensor] | Tensor, draws: Tensor) -> Tensor:
+        """Views (N, 3, crop, crop) of N images of any sizes, from `draws` (N, 4), uniform in [0, 1).
+
+        Images in one tensor (N, 3, H, W) with a fixed S are cropped all at once, where they lie.
+        """
+        if isinstance(images, Tensor) and self.sides[0] == self.sides[1]:
+            return normalize(self._views(rescale(images, self.sides[0]), draws.to(images.device)), self.mean, self.std)
         views = torch.stack([self._view(image, u) for image, u in zip(images, draws.tolist(), strict=True)])
         return normalize(views, self.mean, self.std)
+
+    def _views(self, images: Tensor, draws: Tensor) -> Tensor:
+        span = torch.arange(self.crop, device=images.device)
+        rows = (draws[:, 1:2] * (images.shape[-2] - self.crop + 1)).long() + span  # (N, crop)
+        columns = (draws[:, 2:3] * (images.shape[-1] - self.crop + 1)).long() + span
+        if self.mirror:
+            columns = torch.where(draws[:, 3:4] < 0.5, columns.flip(1), columns)
+        each = torch.arange(len(images), device=images.device)[:, None, None]
+        views = images[each, :, rows[:, :, None], columns[:, None, :]]  # (N, crop, crop, 3)
+        return views.permute(0, 3, 1, 2).contiguous()  # (N, 3, crop, crop)
 
     def _view(self, image: Tensor, u: Sequence[float]) -> Tensor:
         low, high = self.sides

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from paperlib import data
 from paperlib.recipes import RECIPES, Recipe
 from paperlib.run import run
 
+settings.register_profile("same every time", derandomize=True)
+settings.load_profile("same every time")
 torch.set_num_threads(1)  # the tests run side by side, and threads that wait for each other are slow
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from paperlib import build
 from paperlib.anatomy import anatomy
+from paperlib.errors import PaperlibError
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,23 @@ def test_fields_pass_through_sums_and_concatenations() -> None:
 def test_a_global_average_states_no_field() -> None:
     table = anatomy(nn.Sequential(nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d(1)), (1, 9, 9))
     assert [row.receptive_field for row in table] == [1, 3, None]
+
+
+def test_a_single_layer_is_a_model() -> None:
+    table = anatomy(nn.Conv2d(3, 4, 3), (3, 8, 8))
+    assert (table.params, table.macs) == (4 * 27 + 4, 6 * 6 * 4 * 27)
+
+
+def test_a_model_whose_rows_would_not_add_up_is_refused() -> None:
+    conv = nn.Conv2d(3, 3, 3)
+    with pytest.raises(PaperlibError, match="the rows have 168 parameters, Sequential has 84: it uses a layer twice"):
+        anatomy(nn.Sequential(conv, conv), (3, 8, 8))
+    with pytest.raises(PaperlibError, match="transposed"):
+        anatomy(nn.ConvTranspose2d(3, 3, 2, 2), (3, 8, 8))
+
+
+def test_a_model_in_float64() -> None:
+    assert anatomy(nn.Sequential(nn.Conv2d(3, 4, 3)).double(), (3, 8, 8)).macs == 6 * 6 * 4 * 27
 
 
 def test_the_model_is_left_as_it_was() -> None:

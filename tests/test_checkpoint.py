@@ -10,6 +10,8 @@ import torch
 
 from paperlib import checkpoint
 from paperlib.errors import PaperlibError
+from paperlib.recipes import Recipe
+from paperlib.run import run
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +42,30 @@ def test_an_unfinished_run_says_how_to_go_on(tiny_run: Path) -> None:
     (tiny_run / "weights.safetensors").unlink()
     with pytest.raises(PaperlibError, match="is not finished; run its training command again"):
         checkpoint.load_model(tiny_run)
+
+
+def test_a_loaded_net_is_ready_to_be_evaluated(tiny_run: Path) -> None:
+    assert not any(module.training for module in checkpoint.load_model(tiny_run).modules())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{}", r"recipe\.json is broken"),
+        ('{"recipe": {"flavour": 1}, "classes": []}', "is of another version of paperlib .*flavour"),
+    ],
+)
+def test_a_recipe_that_is_none_is_named(tiny_run: Path, content: str, message: str) -> None:
+    (tiny_run / "recipe.json").write_text(content)
+    with pytest.raises(PaperlibError, match=message):
+        checkpoint.load_recipe(tiny_run)
+
+
+def test_weights_without_a_recipe_are_no_run(tiny_run: Path, tiny_recipe: Recipe) -> None:
+    (tiny_run / "recipe.json").unlink()
+    with pytest.raises(PaperlibError, match=r"is not a run folder: it has no recipe\.json"):
+        run(tiny_recipe, tiny_run, log=lambda line: None)
+    assert not (tiny_run / "recipe.json").exists()
 
 
 @pytest.mark.parametrize("name", ["recipe.json", "weights.safetensors"])

@@ -1,12 +1,20 @@
 """The command line as a person uses it."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from paperlib.cli import main
+from paperlib import checkpoint, data
+from paperlib.cli import Evaluate, main, predictor
+from paperlib.dense import dense
+from paperlib.evaluate import mirrored, one_view
+from paperlib.transforms import TestView
+
+from .conftest import tiny_data
 
 
 def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +53,7 @@ def test_a_value_of_the_recipe_can_be_set(tmp_path: Path, capsys: pytest.Capture
         (["train", "tiny", "--data", "tyni"], "unknown data set 'tyni'; did you mean tiny?"),
         (["train", "tiny", "--lr", "-1"], "lr must be above 0"),
         (["train", "tiny", "--test-side", "31"], "Q = 31 px is below the 32 px crop"),
+        (["train", "tiny", "--options.hidden", "0"], "hidden and num_classes must be at least 1"),
         (["data", "cifar1"], "unknown data set 'cifar1'; did you mean"),
         (["evaluate", "nowhere"], "no run folder 'nowhere'"),
     ],
@@ -68,6 +77,7 @@ def test_bad_input_says_what_is_wrong_and_leaves_nothing(
         (["--protocol", "dense", "--scales", "64", "31"], "Q = 31 px is too small: the least for this net is"),
         (["--scales", "20"], "Q = 20 px is too small: the least is the 32 px crop"),
         (["--scales", "40", "50"], "--protocol center takes one scale, not 2"),
+        (["--pool", "prob"], "--pool goes with --protocol dense, not center"),
     ],
 )  # fmt: skip
 def test_scales_that_do_not_go(
@@ -75,6 +85,42 @@ def test_scales_that_do_not_go(
 ) -> None:
     assert main(["evaluate", str(tiny_run), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_place_where_no_folder_can_be_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main(["train", "tiny", "--out", str(out)]) == 2
+        assert f"cannot make the run folder {out}" in capsys.readouterr().err
+
+
+def test_protocols_pool_and_split_are_what_they_say(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, _ = checkpoint.load_recipe(tiny_run)
+    model = checkpoint.load_model(tiny_run)
+    images = tiny_data(False).test.images[:4]
+    wanted = {
+        ("center", (), None): one_view(model, TestView(36, 32, recipe.mean, recipe.std)),
+        ("mirror", (40,), None): mirrored(one_view(model, TestView(40, 32, recipe.mean, recipe.std))),
+        ("dense", (64, 80), "logit"): dense(model, (64, 80), recipe.mean, recipe.std, pool="logit"),
+        ("dense", (64, 80), "prob"): dense(model, (64, 80), recipe.mean, recipe.std, pool="prob"),
+    }
+    answers = []
+    for (protocol, scales, pool), predict in wanted.items():
+        wish = Evaluate(str(tiny_run), protocol=protocol, scales=scales, pool=pool)  # type: ignore[arg-type]
+        answers.append(predictor(wish, recipe)(images))
+        assert torch.equal(answers[-1], predict(images))
+    assert all(not torch.equal(a, b) for i, a in enumerate(answers) for b in answers[:i])
+    assert main(["evaluate", str(tiny_run), "--split", "val"]) == 0
+    assert "(10 images" in capsys.readouterr().out
+
+
+def test_data_of_other_classes_than_the_run_are_refused(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renamed = dataclasses.replace(tiny_data(False), classes=("red", "green", "yellow", "blue"))
+    monkeypatch.setitem(data.DATASETS, "tiny", lambda download: renamed)
+    assert main(["evaluate", str(tiny_run)]) == 2
+    assert "tiny has other classes than" in capsys.readouterr().err
 
 
 def test_an_unknown_value_of_a_recipe_is_told_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:

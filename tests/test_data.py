@@ -50,6 +50,22 @@ def test_scenes_depend_on_seed_and_index_alone() -> None:
     assert scene(things[0], 5, 0).shape != scene(things[0], 5, 1).shape
 
 
+def test_the_scenes_of_the_splits_are_composed_differently() -> None:
+    scenes = data.load("fashion-scenes")
+    shapes = [[tuple(split.images[i].shape) for i in range(5)] for split in (scenes.train, scenes.val, scenes.test)]
+    assert shapes[0] != shapes[1] != shapes[2] != shapes[0]
+
+
+def test_a_scene_shows_the_grey_values_of_its_object() -> None:
+    """The brighter side of a ramp is nearer to a white object than the darker side."""
+    ramp = torch.linspace(64, 255, 28).to(torch.uint8).expand(28, 28)
+    flat = torch.full((28, 28), 255, dtype=torch.uint8)
+    difference = (scene(flat, 0, 3).float() - scene(ramp, 0, 3).float()).abs().sum(dim=(0, 1))
+    columns = difference.nonzero()[:, 0]
+    middle = int(columns.float().mean())
+    assert difference[:middle].sum() > 2 * difference[middle:].sum() > 0
+
+
 def test_scenes_keep_to_their_stated_ranges() -> None:
     white = torch.full((28, 28), 255, dtype=torch.uint8)
     scales = []
@@ -107,8 +123,57 @@ def test_fashion_mnist_is_read_where_it_is_found(fashion: Path) -> None:
 def test_a_truncated_file_is_named(fashion: Path) -> None:
     path = fashion / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(PaperlibError, match=r"fashion-mnist is not .*whole"):
+    with pytest.raises(PaperlibError, match=r"train-images-idx3-ubyte is broken .*remove it"):
         data.load("fashion-mnist")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>"])
+def test_a_file_of_another_kind_is_named(fashion: Path, content: bytes) -> None:
+    (fashion / "t10k-labels-idx1-ubyte").write_bytes(content)
+    with pytest.raises(PaperlibError, match=r"t10k-labels-idx1-ubyte is broken"):
+        data.load("fashion-mnist")
+
+
+def test_labels_that_do_not_fit_are_refused(fashion: Path) -> None:
+    write_idx(fashion / "train-labels-idx1-ubyte", np.arange(90) % 10)
+    with pytest.raises(PaperlibError, match="100 images with 90 labels"):
+        data.load("fashion-mnist")
+    write_idx(fashion / "train-labels-idx1-ubyte", np.arange(100) % 30)
+    with pytest.raises(PaperlibError, match="labels above 9"):
+        data.load("fashion-mnist")
+
+
+def test_a_caltech_with_a_stray_or_missing_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file more in one class would draw another split, and training photographs would be tested on."""
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    for c in ("BACKGROUND_Google", "ant", "beaver"):
+        folder = tmp_path / "caltech101" / "101_ObjectCategories" / c
+        folder.mkdir(parents=True)
+        for i in range(1, 21):
+            Image.new("RGB", (30, 20)).save(folder / f"image_{i:04d}.jpg")
+    monkeypatch.setattr(data, "CALTECH_101", (2, 40))
+    found = data.load("caltech101")
+    assert [len(s) for s in (found.train, found.val, found.test)] == [26, 4, 10]
+    assert found.train.images[0].shape == (3, 20, 30)
+    (folder / "Thumbs.db").touch()
+    with pytest.raises(PaperlibError, match="holds 2 classes with 41 files"):
+        data.load("caltech101")
+
+
+def test_cifar_rows_and_columns() -> None:
+    """torchvision gives (N, 32, 32, 3); here the channel comes first, then the row."""
+
+    class Cifar:
+        classes = ("a", "b")
+
+        def __init__(self, root: Path, train: bool, download: bool) -> None:
+            self.data = np.zeros((20, 32, 32, 3), np.uint8)
+            self.data[:, 3, 7, 1] = 200
+            self.targets = [i % 2 for i in range(20)]
+
+    image = data._cifar(Cifar)(False).test.images[0]  # type: ignore[arg-type]
+    assert image.shape == (3, 32, 32)
+    assert image.nonzero().tolist() == [[1, 3, 7]]
 
 
 def test_a_broken_embedded_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +194,12 @@ def test_photographs_come_as_rgb_upright(tmp_path: Path) -> None:
     Image.new("RGB", (40, 20)).save(turned, exif=exif)
     assert data.photograph(grey).shape == (3, 5, 7)
     assert data.photograph(turned).shape == (3, 40, 20)
+
+
+def test_sixteen_bits_are_not_clipped_to_white(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.array([[0, 257, 32896, 65535]], np.uint16)).save(path)
+    assert data.photograph(path)[0].tolist() == [[0, 1, 128, 255]]
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\xff\xd8\xff\xe0 truncated"])

@@ -1,6 +1,7 @@
 """Who may import whom: a file imports only from lower floors."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} has a relative import"
             base = node.module or ""
             modules = [f"{base}.{a.name}" for a in node.names] if base in ("paperlib", "paperlib.models") else [base]
         for module in modules:
@@ -60,6 +62,10 @@ def test_a_paper_stands_alone(path: Path) -> None:
     """A model file imports torch and the standard library only: not another paper's file."""
     if path.name != "__init__.py":
         assert imported(path) == set()
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = [a.name for node in nodes if isinstance(node, ast.Import) for a in node.names]
+        names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"torch"}
 
 
 def test_matplotlib_is_imported_in_figures_alone() -> None:

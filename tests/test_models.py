@@ -20,6 +20,11 @@ def test_an_unknown_model_names_the_near_ones() -> None:
         build("vgg61")
 
 
+def test_capitals_do_not_hide_a_near_name() -> None:
+    with pytest.raises(PaperlibError, match="did you mean vgg16"):
+        build("VGG16")
+
+
 def test_a_far_off_name_lists_all() -> None:
     with pytest.raises(PaperlibError, match=r"unknown model 'zzz'; known: .*vgg11.*vgg19"):
         build("zzz")
@@ -33,5 +38,9 @@ def test_an_unknown_option_names_the_near_one() -> None:
 def test_a_refused_value_says_the_least() -> None:
     with pytest.raises(PaperlibError, match=r"vgg11: image_size 16 is too small.*the least is 32"):
         build("vgg11", image_size=16)
+    with pytest.raises(PaperlibError, match="hidden and num_classes must be at least 1, not 0"):
+        build("vgg11", hidden=0)
+    with pytest.raises(PaperlibError, match="vgg11: "):
+        build("vgg11", width=float("inf"))
     with pytest.raises(PaperlibError, match=r"width 0.01 leaves no channel; the least is 1/64"):
         build("vgg11", width=0.01)

@@ -27,7 +27,8 @@ def test_environment_yml_gives_the_same_dependencies() -> None:
     wanted = dict(split(r) for r in [*PROJECT["dependencies"], *extras["book"], *extras["lab"], *extras["test"]])
     entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     (from_pip,) = (entry["pip"] for entry in entries if isinstance(entry, dict))
-    given = [e for e in entries if isinstance(e, str) and e != "pip"] + [e for e in from_pip if not e.startswith("--")]
+    assert from_pip[-1] == "-e ."  # pip takes no further option in such a line
+    given = [e for e in entries if isinstance(e, str) and e != "pip"] + from_pip[:-1]
     given_dict = dict(map(split, given))
     assert given_dict.pop("python") == PROJECT["requires-python"]
     assert given_dict == wanted

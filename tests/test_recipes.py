@@ -14,8 +14,17 @@ from paperlib.recipes import Recipe, differences, recipe
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"epochs": 0}, "epochs must be above 0, not 0"),
+        ({"epochs": 0}, "epochs must be a whole number above 0, not 0"),
+        ({"epochs": 1.5}, "epochs must be a whole number above 0, not 1.5"),
         ({"lr": -1.0}, r"lr must be above 0, not -1"),
+        ({"lr": float("nan")}, r"lr must be above 0, not nan"),
+        ({"patience": -1}, "patience must not be negative"),
+        ({"seed": -1}, "seed must lie in"),
+        ({"mean": (300.0, 0.0, 0.0)}, "mean must lie in"),
+        ({"schedule": "cosine"}, "schedule must be one of plateau, milestones, one-cycle, not 'cosine'"),
+        ({"precision": "fp8"}, "precision must be one of fp32, bf16"),
+        ({"schedule": "milestones", "milestones": (4, 2)}, "milestones must rise"),
+        ({"schedule": "milestones", "milestones": (99,)}, "milestones must rise between 0 and 15"),
         ({"momentum": 1.0}, r"momentum must lie in \[0, 1\)"),
         ({"momentum": 0.0, "nesterov": True}, "nesterov needs a momentum"),
         ({"weight_decay": -1e-4}, "weight_decay must not be negative"),

@@ -2,16 +2,17 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from paperlib import checkpoint
+from paperlib import checkpoint, data
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate, one_view
 from paperlib.recipes import Recipe
-from paperlib.run import run
+from paperlib.run import kept, run
 from paperlib.transforms import TestView
 
 from .conftest import tiny_data
@@ -90,6 +91,81 @@ def test_a_run_folder_explains_itself(tiny_run: Path) -> None:
 def test_the_folder_of_another_recipe_is_refused(tiny_recipe: Recipe, tiny_run: Path) -> None:
     with pytest.raises(PaperlibError, match=r"another recipe \(lr: 0.03 -> 0.5; seed: 0 -> 9\)"):
         run(dataclasses.replace(tiny_recipe, lr=0.5, seed=9), tiny_run, log=quiet)
+
+
+def test_training_never_reads_a_test_image(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sealed(list[torch.Tensor]):
+        def __getitem__(self, index: object) -> torch.Tensor:  # type: ignore[override]
+            raise AssertionError("a test image was read")
+
+        def __iter__(self) -> Iterator[torch.Tensor]:
+            raise AssertionError("the test images were read")
+
+    whole = tiny_data(False)
+    sealed = dataclasses.replace(whole, test=data.Split(Sealed(whole.test.images), whole.test.labels))
+    monkeypatch.setitem(data.DATASETS, "tiny", lambda download: sealed)
+    run(tiny_recipe, tmp_path / "run", log=quiet)
+
+
+def test_epochs_see_different_views_in_a_different_order(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[int, list[int]] = {}
+    original = data.TrainViews.__getitems__
+
+    def spy(self: data.TrainViews, keys: list[tuple[int, int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.setdefault(keys[0][0], []).extend(i for _, i in keys)
+        return original(self, keys)
+
+    monkeypatch.setattr(data.TrainViews, "__getitems__", spy)
+    run(tiny_recipe, tmp_path / "run", log=quiet)
+    assert sorted(seen) == [0, 1, 2]
+    assert all(sorted(indices) == list(range(50)) for indices in seen.values())
+    assert seen[0] != seen[1] != seen[2]
+
+
+def test_photographs_are_kept_at_the_largest_side() -> None:
+    images = tiny_data(False).train.images
+    assert {min(image.shape[1:]) for image in kept(images, 38, torch.device("cpu"))} == {38}
+    assert isinstance(kept(torch.zeros(4, 3, 28, 28, dtype=torch.uint8), 28, torch.device("cpu")), torch.Tensor)
+
+
+def test_images_in_one_tensor_train_as_the_same_images_in_a_list(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny_data(False)
+    square = [image[..., :40] for image in whole.train.images]
+    weights = []
+    for name, images in (("list", square), ("tensor", torch.stack(square))):
+        made = dataclasses.replace(whole, train=data.Split(images, whole.train.labels))
+        monkeypatch.setitem(data.DATASETS, "tiny", lambda download, made=made: made)
+        recipe = dataclasses.replace(tiny_recipe, sides=(36, 36), epochs=1)
+        weights.append(checkpoint.load_model(run(recipe, tmp_path / name, log=quiet)).state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_a_run_killed_between_its_two_writes_goes_on_from_the_state(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    """metrics.csv is one row ahead of the state: that epoch is run again, and has one row."""
+
+    def stop(line: str) -> None:
+        if line.startswith("epoch 2/"):
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_recipe, folder, log=stop)
+    rows = checkpoint.load_metrics(folder)
+    checkpoint.save_metrics(folder, [*rows, rows[0] | {"epoch": 2}])
+    run(tiny_recipe, folder, log=quiet)
+    assert [row["epoch"] for row in checkpoint.load_metrics(folder)] == [1, 2, 3]
+
+
+def test_a_folder_where_nothing_is_done_yet_is_taken_over(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    checkpoint.begin(tmp_path, "tiny", dataclasses.replace(tiny_recipe, lr=9.0), ["a"])
+    checkpoint.begin(tmp_path, "tiny", tiny_recipe, ["a"])
+    assert checkpoint.load_recipe(tmp_path)[0] == tiny_recipe
 
 
 def test_missing_data_leave_no_folder(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ def test_rescale_sets_the_smaller_side_and_keeps_the_aspect(height: int, width: 
     assert min(out.shape[1:]) == side
     long, short = max(height, width), min(height, width)
     assert max(out.shape[1:]) == side * long // short
-    assert (out.shape[1] <= out.shape[2]) == (height <= width) or height == width
+    assert (out.shape[1] - out.shape[2]) * (height - width) >= 0  # the longer side stays the longer
 
 
 def test_normalize_by_hand() -> None:
@@ -41,6 +41,16 @@ def test_the_draws_choose_the_crop_and_the_mirror() -> None:
     assert mirrored[1, 0, 0] == 4  # top = floor(0.5 * 9)
     off = TrainView((40, 40), 32, False, **PLAIN)([ramp(40, 60)], draws[2:])
     assert torch.equal(off[0].flip(-1), mirrored)
+
+
+@given(st.integers(0, 2**31))
+def test_a_batch_in_one_tensor_gives_the_views_of_its_images(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (6, 3, 40, 52), generator=generator, dtype=torch.uint8)
+    draws = torch.rand(6, 4, generator=generator)
+    for side in (40, 36):
+        view = TrainView((side, side), 32, True, (100.0, 90.0, 80.0), (50.0, 60.0, 70.0))
+        assert torch.equal(view(images, draws), view(list(images), draws))
 
 
 def test_s_is_drawn_from_both_ends_of_its_range() -> None:

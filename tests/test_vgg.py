@@ -101,6 +101,13 @@ def test_a_narrow_net_is_the_same_code() -> None:
     assert [(f.in_features, f.out_features) for f in layers(model, nn.Linear)] == [(512, 100), (100, 100), (100, 10)]
 
 
+def test_dropout_of_one_half_behind_both_hidden_layers() -> None:
+    """Section 3.1: the first two fully-connected layers."""
+    names = [name for name, _ in build("vgg11", 10, width=0.25, image_size=32).classifier.named_children()]
+    assert names == ["fc6", "relu6", "drop6", "fc7", "relu7", "drop7", "fc8"]
+    assert [m.p for m in layers(build("vgg11", 10, width=0.25, image_size=32), nn.Dropout)] == [0.5, 0.5]
+
+
 def test_glorot_initialisation() -> None:
     """Uniform with variance 2 / (fan in + fan out), zero biases (Glorot & Bengio; VGG, section 3.1)."""
     torch.manual_seed(0)

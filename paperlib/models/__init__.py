@@ -31,5 +31,5 @@ def build(name: str, num_classes: int = 1000, **options: object) -> nn.Module:
             raise unknown(f"option of {name}", option, known)
     try:
         return MODELS[name](num_classes, **options)
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
         raise PaperlibError(f"{name}: {error}") from error

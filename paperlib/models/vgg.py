@@ -40,7 +40,8 @@ class VGG(nn.Module):
         batch_norm: batch normalisation after each convolution. Departs from the paper: it is of 2015.
 
     Raises:
-        ValueError: `image_size` is below 32 px (five pools leave nothing), or `width` leaves no channel.
+        ValueError: `image_size` is below 32 px (five pools leave nothing), or `width`, `hidden` or `num_classes`
+            leaves no channel or unit.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class VGG(nn.Module):
         self.image_size = image_size
         channels = [int(c * width) for c in CHANNELS]
         hidden = int(HIDDEN * width) if hidden is None else hidden
+        if min(hidden, num_classes) < 1:
+            raise ValueError(f"hidden and num_classes must be at least 1, not {hidden} and {num_classes}")
 
         self.features = nn.Sequential(_layers(stages, channels, batch_norm))
         self.classifier = nn.Sequential(
