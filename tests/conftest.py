@@ -1,13 +1,15 @@
-"""A small data set and a small recipe that trains in a second."""
+"""A small data set and a small recipe that trains in a second; nets for counting and for comparing."""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+from torch import nn
 
-from paperlib import data
+from paperlib import build, data
 from paperlib.recipes import RECIPES, Recipe
 from paperlib.run import run
 
@@ -58,3 +60,22 @@ def tiny_recipe() -> Recipe:
 def tiny_run(tmp_path: Path) -> Path:
     """A finished run of the small recipe."""
     return run(TINY, tmp_path / "tiny", name="tiny", log=lambda line: None)
+
+
+def counted(name: str, num_classes: int = 1000, **options: Any) -> nn.Module:
+    """The net on the meta device, for counting."""
+    with torch.device("meta"):
+        return build(name, num_classes, **options)
+
+
+@torch.no_grad()
+def randomise(model: nn.Module) -> None:
+    """Every BN with its own scale, shift and running statistics, so that none passes for another."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            for tensor in (module.weight, module.running_var):
+                tensor.uniform_(0.5, 1.5)
+            for tensor in (module.bias, module.running_mean):
+                tensor.normal_(std=0.2)

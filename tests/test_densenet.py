@@ -16,6 +16,8 @@ from paperlib.anatomy import anatomy
 from paperlib.models import densenet
 from paperlib.models.densenet import BUILDERS, DenseBlock, DenseLayer, DenseNet, Transition, load_torchvision_state
 
+from .conftest import counted, randomise
+
 FORMS = {  # small nets of every form of Table 2, and the ImageNet form
     "plain": ("small", 13, {"bottleneck": False, "compression": 1.0}),
     "C": ("small", 13, {"bottleneck": False, "compression": 0.5}),
@@ -28,25 +30,6 @@ FORMS = {  # small nets of every form of Table 2, and the ImageNet form
 def small(form: str, growth_rate: int = 4, num_classes: int = 5, **options: Any) -> DenseNet:
     kind, depth, own = FORMS[form]
     return DenseNet(kind, depth, growth_rate, num_classes, **{**own, **options})
-
-
-def counted(name: str, num_classes: int = 1000, **options: Any) -> nn.Module:
-    """The net on the meta device, for counting."""
-    with torch.device("meta"):
-        return BUILDERS[name](num_classes, **options)
-
-
-@torch.no_grad()
-def randomise(model: nn.Module) -> None:
-    """Every BN with its own scale, shift and running statistics, so that none passes for another."""
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            for tensor in (module.weight, module.running_var):
-                tensor.uniform_(0.5, 1.5)
-            for tensor in (module.bias, module.running_mean):
-                tensor.normal_(std=0.2)
 
 
 @pytest.mark.parametrize(

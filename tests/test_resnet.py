@@ -13,28 +13,11 @@ from torch import Tensor, nn
 from paperlib.anatomy import anatomy
 from paperlib.models.resnet import BUILDERS, IMAGENET, SMALL, PadShortcut, ResNet, load_torchvision_state
 
-
-def counted(name: str, num_classes: int = 1000, **options: Any) -> nn.Module:
-    """The net on the meta device, for counting."""
-    with torch.device("meta"):
-        return BUILDERS[name](num_classes, **options)
+from .conftest import counted, randomise
 
 
 def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
-
-
-@torch.no_grad()
-def randomise(model: nn.Module) -> None:
-    """Every BN with its own scale, shift and running statistics, so that none passes for another."""
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            for tensor in (module.weight, module.running_var):
-                tensor.uniform_(0.5, 1.5)
-            for tensor in (module.bias, module.running_mean):
-                tensor.normal_(std=0.2)
 
 
 @pytest.mark.parametrize(
