@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DataLoaderConfiguration, broadcast
+from accelerate.utils import DataLoaderConfiguration, broadcast_object_list
 from torch.utils.data import DataLoader
 
 from paperlib import checkpoint, data
@@ -83,8 +83,7 @@ def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], No
             where = f"in epoch {epoch + 1} at lr {rate:g}"
             raise PaperlibError(f"the loss became {loss} {where}; {folder} keeps the {epoch} epochs before")
         found = evaluate(predict, validation, dataset.val.labels)
-        counted = torch.tensor([found.top1, found.top5], dtype=torch.float64, device=accelerator.device)
-        top1, top5 = broadcast(counted).tolist()  # of the first process: the learning rate is one
+        top1, top5 = broadcast_object_list([found.top1, found.top5])  # the first process's: the learning rate is one
         schedule.observe(top1)
         seconds = time.perf_counter() - begun
         say(
