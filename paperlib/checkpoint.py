@@ -56,7 +56,7 @@ def begin(folder: Path, name: str, recipe: Recipe, classes: Sequence[str]) -> No
     the folder cannot be made.
     """
     path = folder / "recipe.json"
-    if path.exists() and (folder / "state.safetensors").exists():
+    if path.exists() and begun(folder):
         check(folder, recipe)
         if _read_run(folder)["classes"] != list(classes):
             raise PaperlibError(f"{folder} holds a run on other classes; are the data of {recipe.data} whole?")
@@ -104,7 +104,7 @@ def save_state(
 def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, dict[str, Any]]:
     """Restore model and optimizer; returns the whole epochs done (0 in a new folder) and the schedule's state."""
     path = folder / "state.safetensors"
-    if not path.exists():
+    if not begun(folder):
         return 0, {}
     tensors, metadata = _read_tensors(path)
     if "numbers" not in metadata:
@@ -154,6 +154,11 @@ def load_metrics(folder: Path) -> list[dict[str, float]]:
         return []
     with open(path, newline="") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def begun(folder: Path) -> bool:
+    """Whether the run in this folder has whole epochs to go on from."""
+    return (folder / "state.safetensors").exists()
 
 
 def finished(folder: Path) -> bool:

@@ -180,6 +180,25 @@ def _caltech101(download: bool) -> Data:
     return Data(tuple(source.categories), split(rest[train]), split(rest[val]), split(test))
 
 
+def _imagenet(download: bool) -> Data:
+    """Folders `imagenet/train` and `imagenet/val` of one folder a class; 4% of the former validates, the latter tests.
+
+    The labels of ImageNet's own test images are not public. It cannot be downloaded without an account.
+    """
+    sets = [datasets.ImageFolder(root() / "imagenet" / part) for part in ("train", "val")]
+    if sets[0].classes != sets[1].classes:
+        raise PaperlibError(f"{root() / 'imagenet'}: train and val hold other classes")
+    labels, test_labels = (torch.tensor(s.targets) for s in sets)
+    train, val = carve(labels, 0.04, seed=0)  # about as many as the 50,000 of the official validation
+    paths = [Path(path) for path, _ in sets[0].samples]
+
+    def split(indices: Tensor) -> Split:
+        return Split(Photographs([paths[i] for i in indices.tolist()]), labels[indices])
+
+    test = Split(Photographs([Path(path) for path, _ in sets[1].samples]), test_labels)
+    return Data(tuple(sets[0].classes), split(train), split(val), test)
+
+
 DATASETS: dict[str, Callable[[bool], Data]] = {
     "fashion-mini": _fashion_mini,
     "fashion-scenes": _fashion_scenes,
@@ -187,6 +206,7 @@ DATASETS: dict[str, Callable[[bool], Data]] = {
     "cifar10": _cifar(datasets.CIFAR10),
     "cifar100": _cifar(datasets.CIFAR100),
     "caltech101": _caltech101,
+    "imagenet": _imagenet,
 }
 
 

@@ -9,7 +9,8 @@ from paperlib.errors import PaperlibError, unknown
 Option = int | float | bool | str
 Schedules = Literal["plateau", "milestones", "one-cycle"]
 Precision = Literal["fp32", "bf16"]
-SCHEDULES, PRECISIONS = get_args(Schedules), get_args(Precision)
+Colours = Literal["none", "train", "imagenet"]
+SCHEDULES, PRECISIONS, COLOURS = get_args(Schedules), get_args(Precision), get_args(Colours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class Recipe:
     """Options of the net by name: `width`, `batch_norm`, `image_size` ..."""
     data: str
     """Name of the data set (see `paperlib list`)."""
+    start: str = ""
+    """Recipe whose finished run, beside this one, lends its weights: all of the same net, or VGG's net A its share."""
 
     sides: tuple[int, int]
     """S_min and S_max in px: the smaller image side in training is drawn between them."""
@@ -29,6 +32,8 @@ class Recipe:
     """Q in px: the smaller image side when errors are counted."""
     mirror: bool = True
     """Mirror half of the training views."""
+    colours: Colours = "none"
+    """AlexNet's colour shift along the principal colours of the training images, or of ImageNet as published."""
     mean: tuple[float, float, float]
     """Mean RGB, subtracted; in [0, 255]."""
     std: tuple[float, float, float]
@@ -55,6 +60,8 @@ class Recipe:
     """L2 penalty, on every parameter."""
     precision: Precision = "fp32"
     """Arithmetic of the forward and backward pass."""
+    channels_last: bool = False
+    """Keep maps as (N, H, W, C) in memory: the same numbers but for rounding, often faster."""
     seed: int = 0
     """Seed of the initial weights, the order of images, their views and dropout."""
 
@@ -64,7 +71,7 @@ class Recipe:
     """What the run should reach."""
 
     def __post_init__(self) -> None:
-        for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+        for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("colours", COLOURS)):
             value = getattr(self, name)
             _refuse(value not in choices, f"{name} must be one of {', '.join(choices)}, not {value!r}")
         for name in ("epochs", "batch_size"):
@@ -98,12 +105,81 @@ def _refuse(wrong: bool, message: str) -> None:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """`field: old -> new` for each value of two recipes, as dicts, that differ; `source` and `target` are prose."""
-    names = [f.name for f in fields(Recipe) if f.name not in ("source", "target")]
-    return [f"{n}: {old.get(n)} -> {new.get(n)}" for n in names if old.get(n) != new.get(n)]
+    """`field: old -> new` for each value of two recipes, as dicts, that differ; `source` and `target` are prose.
+
+    A field that a recipe of an earlier version lacks has its default.
+    """
+    names = [(f.name, f.default) for f in fields(Recipe) if f.name not in ("source", "target")]
+    values = [(n, old.get(n, default), new.get(n, default)) for n, default in names]
+    return [f"{n}: {a} -> {b}" for n, a, b in values if a != b]
+
+
+# VGG, Table 3: each column with the sides S that it was trained at; (256, 512) is jittered.
+VGG_TABLE_3: dict[str, tuple[tuple[int, int], ...]] = {
+    "vgg11": ((256, 256),),
+    "vgg11_lrn": ((256, 256),),
+    "vgg13": ((256, 256),),
+    "vgg13_5x5": ((256, 256),),  # section 4.1
+    "vgg16_1x1": ((256, 256), (384, 384), (256, 512)),
+    "vgg16": ((256, 256), (384, 384), (256, 512)),
+    "vgg19": ((256, 256), (384, 384), (256, 512)),
+}
+
+
+def _vgg(data: str, crop: int, start_from_a: bool, fine_tune: dict[str, Any], **common: Any) -> dict[str, Recipe]:
+    """The rows of VGG's Table 3 on `data`, all sides times `crop` / 224; named like imagenet-vgg16-s384, -jitter.
+
+    S = 384 starts from the S = 256 net and the jittered net from that of S = 384, with `fine_tune` (section 3.1).
+    """
+    made: dict[str, Recipe] = {}
+    for model, rows in VGG_TABLE_3.items():
+        start = f"{data}-vgg11-s{round(256 * crop / 224)}" if start_from_a and model[:5] != "vgg11" else ""
+        for row in rows:
+            low, high = (round(s * crop / 224) for s in row)
+            values = common | (fine_tune if row != (256, 256) else {})
+            name = f"{data}-{model}-" + (f"s{low}" if low == high else "jitter")
+            values |= {"model": model, "data": data, "start": start, "sides": (low, high)}
+            made[name] = Recipe(test_side=round(sum(row) / 2 * crop / 224), **values)  # Q of section 4.1
+            start = name
+    return made
 
 
 RECIPES: dict[str, Recipe] = {
+    **_vgg(
+        "imagenet",
+        224,
+        start_from_a=True,  # with --start '' all layers are Glorot's, which section 3.1 found sufficient
+        fine_tune={"lr": 1e-3},  # given for S = 384; for the jittered net the paper gives none
+        colours="imagenet",
+        mean=(123.675, 116.28, 103.53),  # ImageNet's mean RGB, 255 * (0.485, 0.456, 0.406)
+        std=(1.0, 1.0, 1.0),  # only the mean is subtracted, section 2.1
+        epochs=74,
+        batch_size=256,
+        lr=1e-2,
+        schedule="plateau",  # / 10 when the validation error stops falling: three times in the paper
+        weight_decay=5e-4,
+        source="VGG, section 3.1",
+        target="the row of this column and S in Table 3: 25.5% to 29.7% top-1 error",
+    ),
+    **_vgg(
+        "caltech101",
+        64,
+        start_from_a=False,  # Glorot's initialisation
+        fine_tune={"lr": 0.01, "epochs": 4},
+        options={"width": 0.25, "image_size": 64, "hidden": 256, "dropout": 0.2, "batch_norm": True},
+        colours="train",
+        mean=(138.0, 134.0, 127.0),  # about those of Caltech-101
+        std=(79.0, 78.0, 80.0),
+        epochs=12,
+        batch_size=32,  # 256 in the paper; a small set needs more steps an epoch
+        lr=0.03,
+        schedule="one-cycle",
+        weight_decay=5e-4,
+        precision="bf16",
+        channels_last=True,
+        source="VGG, section 3.1, at 64 / 224; departs from it in width, batch norm, schedule, batch, dropout, std",
+        target="the order of the columns and of S, where three seeds can tell them apart",
+    ),
     "vgg-mini": Recipe(
         model="vgg11",
         options={"width": 0.25, "image_size": 32, "hidden": 256, "dropout": 0.2, "batch_norm": True},

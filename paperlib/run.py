@@ -9,15 +9,17 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DataLoaderConfiguration, broadcast_object_list
+from torch import nn
 from torch.utils.data import DataLoader
 
 from paperlib import checkpoint, data
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate, one_view
 from paperlib.models import build
+from paperlib.models.vgg import VGG, start_from_net_a
 from paperlib.recipes import Recipe
 from paperlib.train import Schedule, make_optimizer, train_epoch
-from paperlib.transforms import TestView, TrainView, rescale
+from paperlib.transforms import IMAGENET_COLOURS, TestView, TrainView, principal_colours, rescale
 
 
 def kept(images: data.Images, side: int, device: torch.device) -> data.Images:
@@ -28,6 +30,23 @@ def kept(images: data.Images, side: int, device: torch.device) -> data.Images:
     if isinstance(images, torch.Tensor):
         return rescale(images, side).to(device)
     return [rescale(image, side) for image in images]
+
+
+def borrow(model: nn.Module, recipe: Recipe, folder: Path) -> None:
+    """Give `model` the weights of the finished run `recipe.start`, beside `folder` or in the package."""
+    beside = folder.parent / recipe.start
+    lender = beside if beside.is_dir() else recipe.start
+    try:
+        name, donor = checkpoint.load_recipe(lender)[0].model, checkpoint.load_model(lender)
+        if name == recipe.model:
+            model.load_state_dict(donor.state_dict())
+        elif isinstance(model, VGG) and isinstance(donor, VGG):
+            start_from_net_a(model, donor)
+        else:
+            raise ValueError(f"{name} lends no weights to {recipe.model}")
+    except (RuntimeError, ValueError) as error:
+        first = f"train it first: paperlib train {recipe.start} --out {beside}; or start anew with --start ''"
+        raise PaperlibError(f"cannot start from {recipe.start} ({error}); {first}") from error
 
 
 def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], None] = print) -> Path:
@@ -51,13 +70,20 @@ def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], No
     torch.manual_seed(recipe.seed)
     dataset = data.load(recipe.data)
     model = build(recipe.model, num_classes=len(dataset.classes), **recipe.options)
+    if recipe.start and not checkpoint.begun(folder):
+        borrow(model, recipe, folder)
+    if recipe.channels_last:
+        model = model.to(memory_format=torch.channels_last)
     if accelerator.is_main_process:
         checkpoint.begin(folder, name, recipe, dataset.classes)
     accelerator.wait_for_everyone()
 
     train = data.Split(kept(dataset.train.images, recipe.sides[1], accelerator.device), dataset.train.labels)
     validation = [rescale(image, recipe.test_side) for image in dataset.val.images]
-    views = TrainView(recipe.sides, recipe.crop, recipe.mirror, recipe.mean, recipe.std)
+    colours = IMAGENET_COLOURS if recipe.colours == "imagenet" else None
+    if recipe.colours == "train":
+        colours = principal_colours(train.images)
+    views = TrainView(recipe.sides, recipe.crop, recipe.mirror, recipe.mean, recipe.std, colours)
     order = data.EpochOrder(len(train), recipe.seed)
     loader = DataLoader(
         data.TrainViews(train, views, recipe.seed),

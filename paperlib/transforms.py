@@ -4,15 +4,15 @@ An image is a uint8 RGB tensor (3, H, W); a view makes normalised float tensors 
 numbers: a training view takes them, uniform in [0, 1), so that the same draws give the same view in any process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 RGB = tuple[float, float, float]
+Shifts = tuple[RGB, RGB, RGB]
 
 
 def rescale(image: Tensor, side: int) -> Tensor:
@@ -27,13 +27,41 @@ def normalize(images: Tensor, mean: RGB, std: RGB) -> Tensor:
     return F.normalize(images.float(), list(mean), list(std))
 
 
+# ImageNet's eigenvalues and eigenvectors as fb.resnet.torch publishes them, for RGB in [0, 1].
+_IMAGENET = (
+    (0.2175, (-0.5675, -0.5808, -0.5836)),
+    (0.0188, (0.7192, -0.0045, -0.6948)),
+    (0.0045, (0.4009, -0.8140, 0.4203)),
+)
+IMAGENET_COLOURS: Shifts = tuple(tuple(255 * value * p for p in vector) for value, vector in _IMAGENET)  # type: ignore
+
+
+def principal_colours(images: Iterable[Tensor]) -> Shifts:
+    """The three steps lambda_i p_i of AlexNet's colour shift (its section 4.1), from all pixels of uint8 RGB images.
+
+    lambda_i and p_i are eigenvalues, largest first, and eigenvectors of the covariance of RGB in [0, 1]; steps are in
+    units of the 8-bit image. The paper's product depends on the unit of the pixels, which it does not give.
+    """
+    count, total, squares = 0, torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
+    for image in images:
+        pixels = image.flatten(1).double() / 255
+        count += pixels.shape[1]
+        total += pixels.sum(dim=1)
+        squares += pixels @ pixels.T
+    mean = total / count
+    values, vectors = torch.linalg.eigh(squares / count - mean[:, None] * mean)
+    steps = 255 * values * vectors  # columns, smallest first
+    return tuple(tuple(steps[:, i].tolist()) for i in (2, 1, 0))  # type: ignore[return-value]
+
+
 @dataclass(frozen=True)
 class TrainView:
-    """VGG's training view (section 3.1): rescale to S drawn from [S_min; S_max], random crop, random mirror.
+    """VGG's training view (section 3.1): rescale to S drawn from [S_min; S_max], random crop, mirror, colour shift.
 
-    `sides` is (S_min, S_max), both included and equal for single-scale training; `crop` the side of the crop.
+    `sides` is (S_min, S_max), both included and equal for single-scale training; `crop` the side of the crop. With
+    `colours`, the steps of `principal_colours`, each view is shifted by a_1, a_2, a_3 times them, a_i ~ N(0, 0.1^2).
 
-    Departs from the paper: there is no random shift of the colours, and `std` divides what the paper only centres.
+    Departs from the paper: `std` divides what the paper only centres.
     """
 
     sides: tuple[int, int]
@@ -41,16 +69,26 @@ class TrainView:
     mirror: bool
     mean: RGB
     std: RGB
-    draws: ClassVar[int] = 4  # numbers taken per image: S, top, left, mirror
+    colours: Shifts | None = None
+
+    @property
+    def draws(self) -> int:
+        """Numbers taken per image: S, top, left, mirror, and one for each colour step."""
+        return 4 if self.colours is None else 7
 
     def __call__(self, images: Sequence[Tensor] | Tensor, draws: Tensor) -> Tensor:
-        """Views (N, 3, crop, crop) of N images of any sizes, from `draws` (N, 4), uniform in [0, 1).
+        """Views (N, 3, crop, crop) of N images of any sizes, from numbers (N, `self.draws`), uniform in [0, 1).
 
         Images in one tensor (N, 3, H, W) with a fixed S are cropped all at once, where they lie.
         """
         if isinstance(images, Tensor) and self.sides[0] == self.sides[1]:
-            return normalize(self._views(rescale(images, self.sides[0]), draws.to(images.device)), self.mean, self.std)
-        views = torch.stack([self._view(image, u) for image, u in zip(images, draws.tolist(), strict=True)])
+            views = self._views(rescale(images, self.sides[0]), draws.to(images.device))
+        else:
+            views = torch.stack([self._view(image, u) for image, u in zip(images, draws.tolist(), strict=True)])
+        if self.colours is not None:
+            normal = torch.special.ndtri(draws[:, 4:].double().clamp(1e-6, 1 - 1e-6))
+            shift = 0.1 * normal @ torch.tensor(self.colours, dtype=torch.float64)  # (N, 3)
+            views = views.float() + shift[:, :, None, None].to(views.device, torch.float32)
         return normalize(views, self.mean, self.std)
 
     def _views(self, images: Tensor, draws: Tensor) -> Tensor:

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from paperlib import MODELS, RECIPES, build
+from paperlib import MODELS, RECIPES
 from paperlib.data import DATASETS
 from paperlib.errors import PaperlibError
 from paperlib.recipes import Recipe, differences, recipe
+
+from .conftest import counted
 
 
 @pytest.mark.parametrize(
@@ -51,10 +53,11 @@ def test_every_recipe_builds_and_names_a_data_set(name: str) -> None:
     r = RECIPES[name]
     assert r.model in MODELS
     assert r.data in DATASETS
-    build(r.model, 10, **r.options)
+    assert r.start in ("", *RECIPES)
+    counted(r.model, 10, **r.options)
 
 
-@pytest.mark.parametrize("name", ["vgg-mini", "vgg-caltech"])
+@pytest.mark.parametrize("name", [name for name in RECIPES if "vgg" in name])
 def test_the_vgg_recipes_keep_the_papers_values(name: str) -> None:
     """VGG, section 3.1: momentum 0.9, weight decay 5e-4; section 4.1: Q = 0.5 (S_min + S_max)."""
     r: Recipe = RECIPES[name]
@@ -70,3 +73,33 @@ def test_the_scales_of_vgg_caltech_are_the_papers_at_64_of_224_px() -> None:
 def test_differences_name_each_value() -> None:
     a = dataclasses.asdict(RECIPES["vgg-mini"])
     assert differences(a, a | {"lr": 1.0, "seed": 3}) == [f"lr: {a['lr']} -> 1.0", "seed: 0 -> 3"]
+
+
+def test_imagenet_vgg_is_the_papers() -> None:
+    """VGG, section 3.1: each value, and what starts from what."""
+    r = RECIPES["imagenet-vgg16-s256"]
+    assert (r.batch_size, r.epochs, r.lr, r.schedule, r.options) == (256, 74, 1e-2, "plateau", {})
+    assert (r.sides, r.test_side, r.colours, r.std) == ((256, 256), 256, "imagenet", (1.0, 1.0, 1.0))
+    assert RECIPES["imagenet-vgg11-s256"].start == ""
+    assert r.start == "imagenet-vgg11-s256"
+    larger, jittered = RECIPES["imagenet-vgg16-s384"], RECIPES["imagenet-vgg16-jitter"]
+    assert (larger.sides, larger.start, larger.lr) == ((384, 384), "imagenet-vgg16-s256", 1e-3)
+    assert (jittered.sides, jittered.test_side) == ((256, 512), 384)
+    assert jittered.start == "imagenet-vgg16-s384"
+
+
+def test_table_3_has_its_rows_and_a_small_twin_of_each() -> None:
+    """Twelve rows, and the 5x5 variant of B; the twins at 64 / 224 of every side."""
+    large = [name for name in RECIPES if name.startswith("imagenet-vgg")]
+    small = [name for name in RECIPES if name.startswith("caltech101-vgg")]
+    assert len(large) == len(small) == 13
+    for a, b in zip(large, small, strict=True):
+        assert RECIPES[a].model == RECIPES[b].model
+        assert RECIPES[b].sides == tuple(round(side * 64 / 224) for side in RECIPES[a].sides)
+
+
+def test_a_field_that_an_old_recipe_lacks_has_its_default() -> None:
+    new = dataclasses.asdict(RECIPES["vgg-mini"])
+    old = {key: value for key, value in new.items() if key != "colours"}
+    assert differences(old, new) == []
+    assert differences(old, new | {"colours": "train"}) == ["colours: none -> train"]

@@ -189,3 +189,44 @@ def test_precision_bf16_trains(tiny_recipe: Recipe, tmp_path: Path) -> None:
     assert {t.dtype for t in weights.values() if t.is_floating_point()} == {torch.float32}
     full = checkpoint.load_model(run(tiny_recipe, tmp_path / "full", log=quiet)).state_dict()
     assert not torch.equal(weights["features.conv1_1.weight"], full["features.conv1_1.weight"])
+
+
+def test_a_run_starts_from_the_weights_of_another(tiny_recipe: Recipe, tiny_run: Path) -> None:
+    """Beside it, of the same net; with a learning rate of almost nothing it stays where it started."""
+    recipe = dataclasses.replace(tiny_recipe, start="tiny", lr=1e-12, epochs=1, weight_decay=0.0)
+    folder = run(recipe, tiny_run.parent / "next", log=quiet)
+    ours, theirs = (checkpoint.load_model(f) for f in (folder, tiny_run))
+    for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6), name
+    fresh = run(dataclasses.replace(recipe, start=""), tiny_run.parent / "fresh", log=quiet)
+    weight = checkpoint.load_model(fresh).features.conv1_1.weight
+    assert not torch.allclose(weight, theirs.features.conv1_1.weight, atol=1e-3)
+
+
+def test_net_a_lends_to_a_deeper_column_and_to_no_other_paper(tiny_recipe: Recipe, tiny_run: Path) -> None:
+    recipe = dataclasses.replace(tiny_recipe, model="vgg16", start="tiny", lr=1e-12, epochs=1, weight_decay=0.0)
+    deeper = checkpoint.load_model(run(recipe, tiny_run.parent / "next", log=quiet))
+    lent = checkpoint.load_model(tiny_run)
+    assert torch.allclose(deeper.features.conv3_2.weight, lent.features.conv3_2.weight, atol=1e-6)
+    other = dataclasses.replace(recipe, model="resnet20", options={}, sides=(224, 224), test_side=224)
+    with pytest.raises(PaperlibError, match=r"vgg11 lends no weights to resnet20"):
+        run(other, tiny_run.parent / "other", log=quiet)
+
+
+def test_what_to_start_from_is_missing(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(
+        PaperlibError, match=r"cannot start from vgg-mini .*train it first: paperlib train vgg-mini --out"
+    ):
+        run(dataclasses.replace(tiny_recipe, start="vgg-mini"), tmp_path / "run", log=quiet)
+    assert not (tmp_path / "run").exists()
+
+
+def test_channels_last_and_colours_train(tiny_recipe: Recipe, tiny_run: Path) -> None:
+    """Other roundings, other views, the same kind of weights."""
+    for change in ({"channels_last": True}, {"colours": "train"}, {"colours": "imagenet"}):
+        name = "-".join(map(str, *change.items()))
+        folder = run(dataclasses.replace(tiny_recipe, **change), tiny_run.parent / name, log=quiet)
+        found = checkpoint.load_metrics(folder)[-1]["train_loss"]
+        stated = checkpoint.load_metrics(tiny_run)[-1]["train_loss"]
+        assert abs(found - stated) < 0.3
+        assert "colours" not in change or found != stated

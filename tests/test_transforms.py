@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paperlib.transforms import TestView, TrainView, normalize, rescale
+from paperlib.transforms import TestView, TrainView, normalize, principal_colours, rescale
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
@@ -78,3 +78,34 @@ def test_test_views_are_whole_or_the_centre() -> None:
     centre = TestView(40, 32, **PLAIN)(ramp(40, 60))
     assert centre.shape == (3, 32, 32)
     assert (centre[0, 0, 0], centre[1, 0, 0]) == (14, 4)
+
+
+def test_principal_colours_are_the_covariance_taken_apart() -> None:
+    """sum p_i lambda_i p_i^T gives the covariance of the pixels back; by torch.cov, another way."""
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.randint(0, 256, (3, 5, 7), generator=generator, dtype=torch.uint8) for _ in range(3)]
+    steps = torch.tensor(principal_colours(images), dtype=torch.float64) / 255  # rows lambda_i p_i
+    values = steps.norm(dim=1)
+    assert values.tolist() == sorted(values.tolist(), reverse=True)
+    pixels = torch.cat([image.flatten(1) for image in images], dim=1).double() / 255
+    covariance = (steps / values[:, None]).T @ steps
+    assert torch.allclose(covariance, torch.cov(pixels, correction=0), atol=1e-12)
+
+
+def test_the_colour_shift_moves_every_pixel_of_a_view_by_the_same_normal_amount() -> None:
+    steps = ((30.0, 30.0, 30.0), (3.0, 0.0, -3.0), (0.0, 0.5, 0.0))
+    plain = TrainView((8, 8), 8, False, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    view = TrainView((8, 8), 8, False, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), steps)
+    assert (plain.draws, view.draws) == (4, 7)
+    images = torch.full((20_000, 3, 8, 8), 100, dtype=torch.uint8)
+    draws = torch.rand(len(images), 7, generator=torch.Generator().manual_seed(0))
+    shift = view(images, draws) - plain(images, draws)
+    assert torch.equal(shift, shift[:, :, :1, :1].expand_as(shift))
+    red, green, blue = shift[:, :, 0, 0].T
+    assert torch.allclose((red - blue).std(), torch.tensor(0.6), rtol=0.03)  # 0.1 * (3 + 3)
+    assert torch.allclose((red + blue).std(), torch.tensor(6.0), rtol=0.03)  # 0.1 * (30 + 30)
+    assert torch.allclose((green - (red + blue) / 2).std(), torch.tensor(0.05), rtol=0.03)
+    listed = view(list(images[:5]), draws[:5])
+    assert torch.equal(listed, view(images[:5], draws[:5]))
+    middle = torch.cat([draws[:1, :4], torch.full((1, 3), 0.5)], dim=1)
+    assert torch.equal(view(images[:1], middle), plain(images[:1], middle))  # the normal quantile of 1/2 is 0

@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from paperlib import build
-from paperlib.models.vgg import TABLE_1, VGG, load_torchvision_state
+from paperlib.models.vgg import TABLE_1, VGG, load_torchvision_state, start_from_net_a
 
 # Table 2 gives millions, rounded: 133, 133, 134, 138, 144. The exact numbers follow from Table 1.
 PARAMETERS = {
@@ -115,3 +115,38 @@ def test_glorot_initialisation() -> None:
     conv = model.features.conv4_2
     assert conv.weight.var().item() == pytest.approx(2 / (9 * 512 + 9 * 512), rel=0.01)
     assert all(not m.bias.any() for m in layers(model, (nn.Conv2d, nn.Linear)))
+
+
+@pytest.mark.parametrize("std", [0.1, 0.01])
+def test_normal_initialisation(std: float) -> None:
+    """Section 3.1: N(0, variance 10^-2) taken literally, and read as a standard deviation; zero biases."""
+    torch.manual_seed(0)
+    model = build("vgg11", 10, width=0.25, image_size=32, init_std=std)
+    for m in layers(model, (nn.Conv2d, nn.Linear)):
+        assert m.weight.std().item() == pytest.approx(std, rel=0.1)
+        assert not m.bias.any()
+
+
+@pytest.mark.parametrize("name", ["vgg13", "vgg16_1x1", "vgg16", "vgg19"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_deeper_columns_start_from_net_a(name: str, batch_norm: bool) -> None:
+    """Section 3.1: four convolutions, by their place in the stage, and the three FCs; all others stay."""
+    small = {"num_classes": 10, "width": 0.0625, "image_size": 32, "batch_norm": batch_norm}
+    a, model = build("vgg11", **small), build(name, **small)
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    with torch.no_grad():
+        for tensor in a.state_dict().values():
+            tensor.copy_(torch.rand(tensor.shape) * 100)
+    start_from_net_a(model, a)
+    lent = {"conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc6", "fc7", "fc8"}
+    lent |= {n.replace("conv", "bn") for n in lent}
+    for key, tensor in model.state_dict().items():
+        expected = a.state_dict()[key] if key.split(".")[1] in lent else before[key]
+        assert torch.equal(tensor, expected), key
+
+
+def test_a_net_that_net_a_does_not_fit_is_refused() -> None:
+    """B with 5x5: its conv1_1 has another kernel. Counted through the net, conv1_2 of B would not fit conv2_1 of A."""
+    a = build("vgg11", 10, width=0.0625, image_size=32)
+    with pytest.raises(ValueError, match=r"no features.conv1_1.weight of shape \(4, 3, 5, 5\)"):
+        start_from_net_a(build("vgg13_5x5", 10, width=0.0625, image_size=32), a)

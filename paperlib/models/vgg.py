@@ -38,6 +38,8 @@ class VGG(nn.Module):
         hidden: units of fc6 and fc7; by default 4096 * width.
         dropout: probability of dropping a unit of fc6 and fc7 (section 3.1).
         batch_norm: batch normalisation after each convolution. Departs from the paper: it is of 2015.
+        init_std: standard deviation of normal initial weights; by default Glorot's. Section 3.1 says "10^-2 variance",
+            0.1 here, which explodes on inputs of [-128, 128]; 0.01, a usual reading, dies in the deep columns.
 
     Raises:
         ValueError: `image_size` is below 32 px (five pools leave nothing), or `width`, `hidden` or `num_classes`
@@ -54,6 +56,7 @@ class VGG(nn.Module):
         hidden: int | None = None,
         dropout: float = 0.5,
         batch_norm: bool = False,
+        init_std: float | None = None,
     ) -> None:
         super().__init__()
         if image_size < 32:
@@ -78,7 +81,7 @@ class VGG(nn.Module):
                 fc8=nn.Linear(hidden, num_classes),
             )
         )
-        self.apply(init_glorot)
+        self.apply(init_glorot if init_std is None else partial(init_normal, std=init_std))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes) of crops (N, 3, image_size, image_size)."""
@@ -110,6 +113,35 @@ def init_glorot(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def init_normal(module: nn.Module, std: float) -> None:
+    """Normal weights of mean 0 and standard deviation `std`, zero biases (section 3.1)."""
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        nn.init.normal_(module.weight, std=std)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+# Section 3.1: the first four convolutions and the fully-connected layers. Counted through the net only the first of
+# the four fits a deeper column (the second is 64 to 128 maps in A, 64 to 64 there); counted in its stage each does.
+NET_A = ("conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc6", "fc7", "fc8")
+
+
+def start_from_net_a(model: VGG, net_a: VGG) -> None:
+    """Copy the layers `NET_A` of the trained net A into a deeper column; none is held fixed later (section 3.1).
+
+    A batch normalisation goes with its convolution. Raises ValueError, naming the layer, where one does not fit.
+    """
+    lent = net_a.state_dict()
+    taken = {}
+    for key, mine in model.state_dict().items():
+        name = key.split(".")[1]  # features.conv1_1.weight
+        if name.replace("bn", "conv") in NET_A:
+            if key not in lent or lent[key].shape != mine.shape:
+                raise ValueError(f"net A has no {key} of shape {tuple(mine.shape)} to lend")
+            taken[key] = lent[key]
+    model.load_state_dict(taken, strict=False)
 
 
 def load_torchvision_state(model: VGG, state: Mapping[str, Tensor]) -> None:
