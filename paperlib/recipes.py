@@ -30,6 +30,10 @@ class Recipe:
     """S_min and S_max in px: the smaller image side in training is drawn between them."""
     test_side: int
     """Q in px: the smaller image side when errors are counted."""
+    crop_side: int | None = None
+    """Side of the training crop in px; by default the net's option `image_size`, else 224."""
+    pad: int = 0
+    """Zeros (of the normalised view) on each side of a training image before it is cropped, in px."""
     mirror: bool = True
     """Mirror half of the training views."""
     colours: Colours = "none"
@@ -87,7 +91,8 @@ class Recipe:
         _refuse(not all(0 < s < inf for s in self.std), f"std must be above 0, not {self.std}")
         low, high = self.sides
         _refuse(low > high, f"sides are S_min and S_max; {low} is above {high}")
-        _refuse(low < self.crop, f"sides start at {low} px, below the {self.crop} px crop")
+        _refuse(not 0 <= self.pad < low, f"pad must lie in [0, {low}), not {self.pad}")
+        _refuse(low + 2 * self.pad < self.crop, f"sides start at {low} px, below the {self.crop} px crop")
         _refuse(self.test_side < self.crop, f"test_side Q = {self.test_side} px is below the {self.crop} px crop")
         _refuse(bool(self.milestones) != (self.schedule == "milestones"), "milestones go with schedule=milestones")
         rising = list(self.milestones) == sorted({m for m in self.milestones if 0 < m < self.epochs})
@@ -95,8 +100,8 @@ class Recipe:
 
     @property
     def crop(self) -> int:
-        """Side of the training crop in px: the option `image_size`, else the 224 of the papers."""
-        return int(self.options.get("image_size", 224))
+        """Side of the training crop in px: `crop_side`, else the option `image_size`, else the 224 of the papers."""
+        return int(self.crop_side or self.options.get("image_size", 224))
 
 
 def _refuse(wrong: bool, message: str) -> None:

@@ -83,7 +83,7 @@ def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], No
     colours = IMAGENET_COLOURS if recipe.colours == "imagenet" else None
     if recipe.colours == "train":
         colours = principal_colours(train.images)
-    views = TrainView(recipe.sides, recipe.crop, recipe.mirror, recipe.mean, recipe.std, colours)
+    views = TrainView(recipe.sides, recipe.crop, recipe.mirror, recipe.mean, recipe.std, colours, recipe.pad)
     order = data.EpochOrder(len(train), recipe.seed)
     loader = DataLoader(
         data.TrainViews(train, views, recipe.seed),

@@ -58,8 +58,9 @@ def principal_colours(images: Iterable[Tensor]) -> Shifts:
 class TrainView:
     """VGG's training view (section 3.1): rescale to S drawn from [S_min; S_max], random crop, mirror, colour shift.
 
-    `sides` is (S_min, S_max), both included and equal for single-scale training; `crop` the side of the crop. With
-    `colours`, the steps of `principal_colours`, each view is shifted by a_1, a_2, a_3 times them, a_i ~ N(0, 0.1^2).
+    `sides` is (S_min, S_max), both included and equal for single-scale training; `crop` the side of the crop; `pad`
+    the px of mean colour around the image before it is cropped (ResNet, section 4.2). With `colours`, the steps of
+    `principal_colours`, each view is shifted by a_1, a_2, a_3 times them, a_i ~ N(0, 0.1^2).
 
     Departs from the paper: `std` divides what the paper only centres.
     """
@@ -70,6 +71,7 @@ class TrainView:
     mean: RGB
     std: RGB
     colours: Shifts | None = None
+    pad: int = 0
 
     @property
     def draws(self) -> int:
@@ -82,7 +84,7 @@ class TrainView:
         Images in one tensor (N, 3, H, W) with a fixed S are cropped all at once, where they lie.
         """
         if isinstance(images, Tensor) and self.sides[0] == self.sides[1]:
-            views = self._views(rescale(images, self.sides[0]), draws.to(images.device))
+            views = self._views(self._padded(rescale(images, self.sides[0])), draws.to(images.device))
         else:
             views = torch.stack([self._view(image, u) for image, u in zip(images, draws.tolist(), strict=True)])
         if self.colours is not None:
@@ -90,6 +92,12 @@ class TrainView:
             shift = 0.1 * normal @ torch.tensor(self.colours, dtype=torch.float64)  # (N, 3)
             views = views.float() + shift[:, :, None, None].to(views.device, torch.float32)
         return normalize(views, self.mean, self.std)
+
+    def _padded(self, image: Tensor) -> Tensor:
+        if not self.pad:
+            return image
+        edge = torch.tensor(self.mean).round().to(image)[:, None, None]  # zero once normalised, but for rounding
+        return F.pad(image - edge, [self.pad], 0) + edge  # uint8 wraps around, there and back
 
     def _views(self, images: Tensor, draws: Tensor) -> Tensor:
         span = torch.arange(self.crop, device=images.device)
@@ -103,7 +111,7 @@ class TrainView:
 
     def _view(self, image: Tensor, u: Sequence[float]) -> Tensor:
         low, high = self.sides
-        image = rescale(image, low + int(u[0] * (high - low + 1)))
+        image = self._padded(rescale(image, low + int(u[0] * (high - low + 1))))
         top = int(u[1] * (image.shape[-2] - self.crop + 1))
         left = int(u[2] * (image.shape[-1] - self.crop + 1))
         view = image[..., top : top + self.crop, left : left + self.crop]

@@ -80,6 +80,22 @@ def test_test_views_are_whole_or_the_centre() -> None:
     assert (centre[0, 0, 0], centre[1, 0, 0]) == (14, 4)
 
 
+def test_padding_is_the_mean_colour_and_the_crop_reaches_every_corner() -> None:
+    """ResNet, section 4.2: 4 px on each side, a crop as large as the image. 9 x 9 places of a 28 px crop."""
+    view = TrainView((28, 28), 28, False, (200.0, 100.0, 5.0), (2.0, 2.0, 2.0), pad=4)
+    images = torch.randint(0, 256, (40, 3, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    draws = torch.rand(40, 4, generator=torch.Generator().manual_seed(1))
+    views = view(images, draws)
+    padded = torch.nn.functional.pad(normalize(images, (200.0, 100.0, 5.0), (2.0, 2.0, 2.0)), [4] * 4)
+    for one, image, u in zip(views, padded, draws.tolist(), strict=True):
+        top, left = int(u[1] * 9), int(u[2] * 9)
+        assert torch.equal(one, image[:, top : top + 28, left : left + 28])
+    assert torch.equal(view(list(images), draws), views)
+    corner = view(images[:1], torch.zeros(1, 4))
+    assert not corner[:, :, :4].any()
+    assert not corner[:, :, :, :4].any()
+
+
 def test_principal_colours_are_the_covariance_taken_apart() -> None:
     """sum p_i lambda_i p_i^T gives the covariance of the pixels back; by torch.cov, another way."""
     generator = torch.Generator().manual_seed(0)
