@@ -31,20 +31,23 @@ def test_errors_are_counted_over_images_not_averaged_over_batches() -> None:
     """5 images in batches of 2: the lone last one weighs as much as the others, not as a batch."""
     posteriors = torch.eye(7)[torch.tensor([0, 1, 2, 3, 0])]
     labels = torch.tensor([0, 1, 2, 3, 6])
-    found = evaluate(table(posteriors), numbered(5), labels, batch_size=2)
+    found = evaluate(table(posteriors), numbered(5), labels, memory=24e-6)  # two images of 12 bytes
     assert found.images == 5
     assert found.top1 == pytest.approx(20.0)
 
 
-def test_no_more_than_a_batch_of_images_is_held() -> None:
+@pytest.mark.parametrize(("memory", "wanted"), [(24e-6, [2, 2, 1]), (1e-9, [1] * 5), (1, [5])])
+def test_no_more_images_are_decoded_than_the_memory_holds(memory: float, wanted: list[int]) -> None:
+    """Images of 12 bytes; one always goes."""
     seen: list[int] = []
 
     def predict(images: Sequence[Tensor]) -> Tensor:
         seen.append(len(images))
         return torch.ones(len(images), 2) / 2
 
-    evaluate(predict, numbered(5), torch.zeros(5, dtype=torch.long), batch_size=2)
-    assert seen == [2, 2, 1]
+    kept: list[Tensor] = []
+    evaluate(predict, numbered(5), torch.zeros(5, dtype=torch.long), memory=memory, keep=kept.append)
+    assert seen == wanted == [len(k) for k in kept]
 
 
 def test_mirrored_averages_the_posteriors_of_image_and_mirror_image() -> None:

@@ -10,13 +10,13 @@ PACKAGE = Path(__file__).parents[1] / "paperlib"
 FLOORS = {
     0: ["errors", "modes", "version"],
     1: ["models.*", "recipes", "transforms", "scenes", "anatomy", "evaluate", "checkpoint", "figures"],
-    2: ["data", "train", "dense", "deconvnet"],
+    2: ["data", "train", "dense", "deconvnet", "posteriors"],
     3: ["run", "widgets"],
     4: ["cli"],
     5: ["__main__"],
 }
 # On one floor, a module that stands on another one there.
-BESIDE = {("checkpoint", "models.*"), ("checkpoint", "recipes")}
+BESIDE = {("checkpoint", "models.*"), ("checkpoint", "recipes"), ("evaluate", "transforms")}
 
 
 def floor(module: str) -> int:

@@ -42,6 +42,6 @@ def test_the_stored_weights_have_the_stated_error(name: str) -> None:
     except PaperlibError as error:
         pytest.skip(str(error))
     chosen = range(0, len(test), 5)
-    found = evaluate(predictor(Evaluate(name), recipe), [test.images[i] for i in chosen], test.labels[::5])
+    found = evaluate(predictor(name, Evaluate(())), [test.images[i] for i in chosen], test.labels[::5])
     rate = stated["top1"] / 100
     assert abs(found.top1 - stated["top1"]) < 400 * (rate * (1 - rate) / found.images) ** 0.5

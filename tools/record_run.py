@@ -34,12 +34,12 @@ def main() -> None:
 
     made, _ = checkpoint.load_recipe(target)
     images = data.load(made.data).test
-    wishes = {"center": Evaluate(str(target)), "dense": Evaluate(str(target), protocol="dense")}
+    wishes = {"center": Evaluate(()), "dense": Evaluate((), protocol="dense")}
     if args.scales:
-        wishes["dense, several scales"] = Evaluate(str(target), protocol="dense", scales=tuple(args.scales))
+        wishes["dense, several scales"] = Evaluate((), protocol="dense", scales=tuple(args.scales))
     found = {}
     for name, wish in wishes.items():
-        counted = evaluate(predictor(wish, made), images.images, images.labels)
+        counted = evaluate(predictor(str(target), wish), images.images, images.labels)
         print(f"{name}: {counted}")
         found[name] = {
             "scales": wish.scales or (made.test_side,),
