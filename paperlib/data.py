@@ -217,8 +217,8 @@ def _imagenet(download: bool) -> Data:
     labels, test_labels = (torch.tensor(s.targets) for s in sets)
     train, val = carve(labels, 0.04, seed=0)  # about as many as the 50,000 of the official validation
     paths, test_paths = ([path for path, _ in s.samples] for s in sets)
-    splits = (_photographs(paths, labels, indices) for indices in (train, val))
-    return Data(tuple(sets[0].classes), *splits, _photographs(test_paths, test_labels, torch.arange(len(test_labels))))
+    test = _photographs(test_paths, test_labels, torch.arange(len(test_labels)))
+    return Data(tuple(sets[0].classes), _photographs(paths, labels, train), _photographs(paths, labels, val), test)
 
 
 DATASETS: dict[str, Callable[[bool], Data]] = {
