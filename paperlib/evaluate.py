@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
+from statistics import fmean, stdev
 
 import torch
 from torch import Tensor, nn
@@ -153,6 +154,22 @@ def errors(posteriors: Tensor, labels: Tensor, k: int) -> Tensor:
     """Whether the label is missing from the k most probable classes: booleans (N,) from (N, classes) and (N,)."""
     k = min(k, posteriors.shape[1])
     return ~(posteriors.topk(k).indices == labels[:, None]).any(dim=1)
+
+
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+
+
+def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """Mean of `second - first` over runs of equal seeds, and the half-width of its 95% interval by Student's t.
+
+    The interval speaks of other seeds on these very images, not of other images. Raises ValueError for fewer than two
+    or more than ten pairs, or unequal numbers.
+    """
+    differences = [b - a for a, b in zip(first, second, strict=True)]
+    n = len(differences)
+    if n not in T_95:
+        raise ValueError(f"paired() takes 2 to 10 pairs, not {n}")
+    return fmean(differences), T_95[n] * stdev(differences) / n**0.5
 
 
 def evaluate(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from paperlib.evaluate import average, errors, evaluate, mirrored
+from paperlib.evaluate import average, errors, evaluate, mirrored, paired
 
 
 def table(posteriors: Tensor):
@@ -61,3 +61,13 @@ def test_average_is_the_mean_of_posteriors() -> None:
     torch.testing.assert_close(average(a, b, c)(numbered(1)), torch.tensor([[0.4, 0.6]]))
     with pytest.raises(ValueError, match="at least one"):
         average()
+
+
+def test_a_paired_difference_by_hand() -> None:
+    """Differences 1, 2, 3: mean 2, standard deviation 1; t(2, 0.975) = 4.303."""
+    mean, half = paired([10.0, 20.0, 30.0], [11.0, 22.0, 33.0])
+    assert mean == pytest.approx(2)
+    assert half == pytest.approx(4.303 / 3**0.5)
+    assert paired([1.0, 5.0], [1.0, 5.0]) == (0, 0)
+    with pytest.raises(ValueError, match="2 to 10 pairs, not 1"):
+        paired([1.0], [2.0])
