@@ -3,8 +3,9 @@
     python tools/sweep.py "caltech101-vgg*" --seeds 0 1 2 --out runs
     python tools/record_vgg.py runs --seeds 0 1 2
 
-Table 3: dense at Q = S (jittered: the middle). Table 4: dense over three Q. Table 5: crops and dense of the jittered D and E.
-Table 6: fusions, kept with net E. Passes are in bf16, as the training was; each is made once and kept beside the run.
+Table 3: dense at Q = S (jittered: the middle). Table 4: dense over three Q. Table 5: crops and dense of D and E, both
+jittered. Table 6: fusions, kept with net E. Passes are in bf16, as the training was; each is made once and kept beside
+the run.
 """
 
 import argparse
