@@ -1,14 +1,17 @@
 """Memory and time of a training step of DenseNet-BC (k = 12), naive and memory-efficient, against depth.
 
-    python bench/densenet_memory.py [--rounds 5] [--batch 64] [--threads 1]
+    python bench/densenet_memory.py [--rounds 7] [--batch 64]
 
-Two measures of memory. `saved`: bytes that autograd holds between forward and backward, each storage once, counted by
-`paperlib.anatomy.kept_for_backward`, the same on every device. `peak`: the most that PyTorch's CPU allocator held at once during a step,
-weights and images aside, as its profiler recorded it: what `torch.cuda.max_memory_allocated` is on a GPU. The resident
-set of the process is not used: it also holds the interpreter, oneDNN's scratch and what malloc keeps after a free.
-Times are medians of rounds in which every net takes a step in turn, so that a busy machine slows all of them.
+Two measures of memory. `saved_bytes`: what autograd holds between forward and backward, each storage once, counted by
+`paperlib.anatomy.kept_for_backward`; the same on every device. `peak_bytes`: the most that PyTorch's CPU allocator
+handed out at once during a step, weights and images aside, as its profiler recorded it: what
+`torch.cuda.max_memory_allocated` is on a GPU. The resident set of the process is not used: it also holds the
+interpreter, oneDNN's scratch and what malloc keeps after a free.
+Times are seconds of processor time with one thread, to which other programs on the machine add nothing; medians of
+rounds in which every net takes a step in turn, and ratios of two steps of one round.
 
-Published (DenseNet-BC-100, k = 12, batch 64, one GPU): 2.863 GB at 0.165 s a step, shared storage 1.605 GB at 0.207 s.
+Published (DenseNet-BC-100, k = 12, batch 64, one GPU): 2.863 GB at 0.165 s a step; memory-efficient 1.605 GB at 0.207 s
+(README of the authors' efficient_densenet_pytorch).
 Writes bench/results/densenet_memory.json and the copy of it that the book shows.
 """
 
@@ -59,11 +62,10 @@ def exponent(values: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     images, labels = torch.randn(args.batch, 3, 32, 32), torch.randint(10, (args.batch,))
 
@@ -71,9 +73,9 @@ def main() -> None:
     seconds: dict[tuple[int, str], list[float]] = {key: [] for key in models}
     for _ in range(args.rounds + 1):
         for key, model in models.items():
-            start = time.perf_counter()
+            start = time.process_time()
             step(model, images, labels)
-            seconds[key].append(time.perf_counter() - start)
+            seconds[key].append(time.process_time() - start)
     rows = {
         key: {
             "saved_bytes": kept_for_backward(model, batch=args.batch),
@@ -84,7 +86,11 @@ def main() -> None:
     }
 
     found = {
-        "setting": {"net": "DenseNet-BC, k = 12, 32 px, 10 classes", "torch": torch.__version__, **vars(args)},
+        "setting": {
+            "net": "DenseNet-BC, k = 12, 32 px, 10 classes",
+            "torch": torch.__version__.split("+")[0],
+            **vars(args),
+        },
         "steps": [{"depth": L, "form": form, **row} for (L, form), row in rows.items()],
         "exponents": {
             f"{form} {key}": round(exponent([rows[L, form][key] for L in DEPTHS]), 2)

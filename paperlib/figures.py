@@ -101,14 +101,15 @@ def channel_stairs(blocks: Sequence[Sequence[int]], title: str) -> Figure:
     start = 0
     for number, channels in enumerate(blocks, start=1):
         axis.bar(range(start, start + len(channels)), channels, width=1.0, label=f"밀집 블록 {number}")
-        for place in (0, len(channels) - 1):
-            axis.text(start + place, channels[place], str(channels[place]), ha="center", va="bottom", fontsize=12)
-        start += len(channels) + 1  # a gap for the transition
+        last = len(channels) - 1
+        axis.text(start - 0.7, channels[0], str(channels[0]), ha="right", va="center", fontsize=12)
+        axis.text(start + last, channels[last], str(channels[last]), ha="center", va="bottom", fontsize=12)
+        start += len(channels) + 1 + len(channels) // 5  # a gap for the transition
     axis.set_xticks([])
     axis.set_xlabel("계층 (틈은 전이 계층)", fontsize=13)
     axis.set_ylabel("채널", fontsize=13)
-    axis.set_title(title, fontsize=12, loc="left")
-    axis.legend(fontsize=12, loc="upper left")
+    axis.set_title(title, fontsize=12, loc="left", linespacing=1.5)
+    axis.legend(fontsize=12)
     axis.spines[["top", "right"]].set_visible(False)
     plt.close(figure)  # whoever asked shows it; a notebook would draw it once more
     return figure
