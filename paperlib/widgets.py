@@ -39,9 +39,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
 def resnet_explorer() -> Explorer:
     """Depth, block, shortcut and stride of a ResNet; parameters, multiply-adds, receptive field, memory, drawn."""
-    rows = {name: (IMAGENET, TABLE_1[name][1]) for name in ("resnet18", "resnet34", "resnet101", "resnet152")}
-    rows |= {name: (SMALL, TABLE_6[name][1]) for name in ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")}
-    options = [(f"{'-'.join(map(str, blocks))} ({form.image_size} px)", (form, blocks)) for form, blocks in rows.values()]
+    deep = [(IMAGENET, TABLE_1[name][1]) for name in ("resnet18", "resnet34", "resnet101", "resnet152")]
+    deep += [(SMALL, TABLE_6[name][1]) for name in ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")]
+    options = [(f"{'-'.join(map(str, blocks))} ({form.image_size} px)", (form, blocks)) for form, blocks in deep]
     kinds = {"병목 (1×1, 3×3, 1×1)": "bottleneck", "기본 (3×3 둘)": "basic", "지름길 없음 (3×3 둘)": "plain"}
     return Explorer(
         _resnet_report,
@@ -55,8 +55,9 @@ def resnet_explorer() -> Explorer:
 def _resnet_report(size: tuple[Form, tuple[int, ...]], block: str, shortcut: str, stride_on: str) -> str:
     form, blocks = size
     classes = 1000 if form == IMAGENET else 10
+    option = None if block == "plain" else shortcut
     with torch.device("meta"):
-        model = ResNet(form, block, blocks, classes, shortcut=None if block == "plain" else shortcut, stride_on=stride_on)
+        model = ResNet(form, block, blocks, classes, shortcut=option, stride_on=stride_on)
     table = anatomy(model)
     depth = sum(blocks) * (3 if block == "bottleneck" else 2) + 2
     names = [name for name, row in {**TABLE_1, **TABLE_6}.items() if row == (block, blocks)]
@@ -112,9 +113,9 @@ def _drawn(model: ResNet) -> str:
 
 
 def _kept_bytes(model: nn.Module, images: Tensor) -> int:
-    """Bytes that a training step keeps for the backward pass, each storage once, the parameters aside."""
+    """Bytes that a training step keeps for the backward pass, each storage once, what the model itself holds aside."""
     kept: dict[int, Tensor] = {}
-    own = {p.untyped_storage()._cdata for p in model.parameters()}
+    own = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers())}
 
     def keep(tensor: Tensor) -> Tensor:
         kept[tensor.untyped_storage()._cdata] = tensor
