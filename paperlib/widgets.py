@@ -1,15 +1,119 @@
-"""Explorers for notebooks: controls, and a picture that follows them.
+"""Explorers for the notebooks: choose, and see at once what the choice costs.
 
-The picture is an ordinary output that the controls redraw: a page without a kernel shows the first choice.
+What a page without a kernel shows is the first choice: its report, or its picture as an ordinary output.
 """
+
+from collections.abc import Callable
+from html import escape
+from itertools import groupby
+from typing import Any
 
 import ipywidgets
 import torch
 from IPython.display import display
 
 from paperlib import figures
-from paperlib.anatomy import anatomy, kept_for_backward
+from paperlib.anatomy import Row, anatomy, kept_for_backward
 from paperlib.models.densenet import DenseNet
+from paperlib.models.resnet import IMAGENET, SMALL, TABLE_1, TABLE_6, Form, ResNet
+
+COLOURS = ("#1f77b4", "#2ca02c", "#ff7f0e", "#d62728")  # one for each stage
+
+
+class Explorer(ipywidgets.VBox):  # type: ignore[misc]
+    """Controls above the HTML that `report` makes of their values, anew at every change.
+
+    A page without a kernel shows the report as it was when the notebook was stored, not an empty box.
+    """
+
+    def __init__(self, report: Callable[..., str], **controls: ipywidgets.ValueWidget) -> None:
+        self.report, self.controls = report, controls
+        self.output = ipywidgets.HTML()
+        for control in controls.values():
+            control.observe(self._show, names="value")
+        self._show()
+        super().__init__([*controls.values(), self.output])
+
+    def _show(self, change: Any = None) -> None:
+        self.output.value = self.report(**{name: control.value for name, control in self.controls.items()})
+
+    def _repr_html_(self) -> str:
+        return self.output.value
+
+
+def resnet_explorer() -> Explorer:
+    """Depth, block, shortcut and stride of a ResNet; parameters, multiply-adds, receptive field, memory, drawn."""
+    deep = [(IMAGENET, TABLE_1[name][1]) for name in ("resnet18", "resnet34", "resnet101", "resnet152")]
+    deep += [(SMALL, TABLE_6[name][1]) for name in ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")]
+    options = [(f"{'-'.join(map(str, blocks))} ({form.image_size} px)", (form, blocks)) for form, blocks in deep]
+    kinds = {"병목 (1×1, 3×3, 1×1)": "bottleneck", "기본 (3×3 둘)": "basic", "지름길 없음 (3×3 둘)": "plain"}
+    return Explorer(
+        _resnet_report,
+        size=ipywidgets.Dropdown(options=options, index=1, description="블록 수"),
+        block=ipywidgets.Dropdown(options=kinds, description="블록"),
+        shortcut=ipywidgets.ToggleButtons(options=["A", "B", "C"], value="B", description="지름길"),
+        stride_on=ipywidgets.ToggleButtons(options=["1x1", "3x3"], description="스트라이드"),
+    )
+
+
+def _resnet_report(size: tuple[Form, tuple[int, ...]], block: str, shortcut: str, stride_on: str) -> str:
+    form, blocks = size
+    classes = 1000 if form == IMAGENET else 10
+    option = None if block == "plain" else shortcut
+    with torch.device("meta"):
+        model = ResNet(form, block, blocks, classes, shortcut=option, stride_on=stride_on)
+    table = anatomy(model)
+    depth = sum(blocks) * (3 if block == "bottleneck" else 2) + 2
+    names = [name for name, row in {**TABLE_1, **TABLE_6}.items() if row == (block, blocks)]
+    title = f"{names[0]}, {depth}층" if names else f"{depth}층, 논문에 없는 망"
+    kept = kept_for_backward(model) / 2**20
+    field = max(row.receptive_field or 0 for row in table)
+    facts = {
+        "매개변수": f"{table.params:,}",
+        "계산량": f"{table.macs / 1e9:.2f} GMAC",
+        "수용 영역": f"{field} px",
+        "역전파를 위해 두는 값": f"{kept:.1f} MiB (32비트, 한 장)",
+    }
+    head = ("단", "출력", "매개변수", "MMAC", "수용 영역")
+    lines = [_line("th", head)]
+    for stage, found in groupby(list(table)[1:], _stage):
+        inside = list(found)
+        last = next(row for row in reversed(inside) if row.receptive_field or stage == "fc")
+        shape, seen = "×".join(map(str, last.shape)), last.receptive_field or "모두"
+        params, macs = sum(row.params for row in inside), sum(row.macs for row in inside) / 1e6
+        lines.append(_line("td", (stage, shape, f"{params:,}", f"{macs:,.1f}", seen)))
+    summary = ", ".join(f"{name} <b>{value}</b>" for name, value in facts.items())
+    return f"<p><b>{title}</b>: {summary}</p>{_drawn(model)}<table>{''.join(lines)}</table>"
+
+
+def _stage(row: Row) -> str:
+    parts = row.name.split(".")
+    return parts[1] if parts[0] == "stages" else "fc" if row.name in ("avgpool", "fc") else "stem"
+
+
+def _line(tag: str, cells: tuple[object, ...]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
+
+
+def _drawn(model: ResNet) -> str:
+    """Every block a bar, as high as its map; over it its shortcut: identity, zero padding dashed, projection thick."""
+    bars = [(i, block) for i, row in enumerate(model.stages.children()) for block in row.children()]
+    step = 640 / len(bars)
+    drawing = []
+    for k, (i, block) in enumerate(bars):
+        left, height = k * step, 100 / 2**i
+        drawing.append(
+            f'<rect x="{left + 0.15 * step:.1f}" y="{150 - height:.1f}" width="{0.7 * step:.1f}" height="{height:.1f}"'
+            f' fill="{COLOURS[i]}"/>'
+        )
+        if block.shortcut is not None:
+            top, kind = 145 - height, type(block.shortcut).__name__
+            style = {"Sequential": 'stroke-width="4"', "PadShortcut": 'stroke-dasharray="4 3" stroke-width="2"'}
+            drawing.append(
+                f'<path d="M{left:.1f} {top:.1f} q{step / 2:.1f} -30 {step:.1f} 0" fill="none" stroke="currentColor"'
+                f" {style.get(kind, '')}/>"
+            )
+    return f'<svg viewBox="0 0 640 155" style="width:100%; max-width:640px">{"".join(drawing)}</svg>'
 
 
 def densenet_explorer() -> ipywidgets.VBox:

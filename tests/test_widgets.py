@@ -1,12 +1,15 @@
 """Explorers without a browser: what is shown at first, and again when a control moves."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from paperlib import figures, widgets
+from paperlib.widgets import resnet_explorer
 
 matplotlib.use("agg")
 
@@ -64,3 +67,51 @@ def test_densenet_explorer_offers_only_depths_that_exist(shown: Shown) -> None:
         for chosen in (depth.min, depth.min + depth.step, depth.max):
             depth.value = chosen
             assert f"L = {chosen}" in shown[-1].axes[0].get_title(loc="left")
+
+
+def test_the_resnet_explorer_opens_with_the_papers_resnet50() -> None:
+    explorer = resnet_explorer()
+    report = explorer.output.value
+    for fact in ("resnet50, 50층", "25,557,032", "3.86 GMAC", "483 px", "2048×7×7"):
+        assert fact in report
+    # Parameters by stage add up to all of them; the heading is no number.
+    stages = [int(n.replace(",", "")) for n in re.findall(r"<td>[\d×]+</td><td>([\d,]+)</td>", report)]
+    assert (len(stages), sum(stages)) == (6, 25_557_032)
+
+
+def test_every_control_of_the_resnet_explorer_changes_the_report() -> None:
+    explorer = resnet_explorer()
+    explorer.controls["stride_on"].value = "3x3"
+    assert "4.09 GMAC" in explorer.output.value
+    explorer.controls["shortcut"].value = "C"
+    assert "40,128,552" in explorer.output.value
+    explorer.controls["block"].value = "plain"
+    assert "plain34, 34층" in explorer.output.value
+    assert "21,623,848" in explorer.output.value
+    explorer.controls["size"].label = "3-3-3 (32 px)"
+    assert "plain20, 20층" in explorer.output.value
+    explorer.controls["block"].value = "bottleneck"
+    assert "29층, 논문에 없는 망" in explorer.output.value
+
+
+def test_shortcuts_are_drawn_as_what_they_are() -> None:
+    explorer = resnet_explorer()
+    explorer.controls["block"].value = "basic"
+
+    def drawn(option: str) -> tuple[int, int, int, int]:
+        explorer.controls["shortcut"].value = option
+        marks = ("<rect", "<path", "dasharray", 'stroke-width="4"')
+        bars, arcs, padded, projected = (explorer.output.value.count(mark) for mark in marks)
+        return bars, arcs, padded, projected
+
+    assert drawn("A") == (16, 16, 3, 0)  # ResNet-34: three times the channels grow
+    assert drawn("B") == (16, 16, 0, 3)
+    assert drawn("C") == (16, 16, 0, 16)
+    explorer.controls["block"].value = "plain"
+    assert explorer.output.value.count("<path") == 0
+
+
+def test_a_page_without_a_kernel_shows_the_report() -> None:
+    explorer = resnet_explorer()
+    bundle, _ = DisplayFormatter().format(explorer)
+    assert bundle["text/html"] == explorer.output.value

@@ -12,6 +12,11 @@ from nbclient import NotebookClient
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
+def shows_without_a_kernel(data: dict[str, str]) -> bool:
+    """Take the live widget out of an output's data; whether something to see is left (no progress bar that is over)."""
+    return data.pop(WIDGET, None) is None or "text/html" in data
+
+
 def main(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -30,7 +35,7 @@ def main(path: Path) -> None:
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]  # a progress bar that is over
+            cell.outputs = [o for o in cell.outputs if shows_without_a_kernel(o.get("data", {}))]
     nbformat.write(notebook, path)
     print(f"{path}: {sum(cell.cell_type == 'code' for cell in notebook.cells)} code cells run")
 
