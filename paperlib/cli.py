@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import torch
 import tyro
+from torch.utils.data import Subset
 
 import paperlib
 from paperlib import checkpoint, data, posteriors
@@ -49,6 +50,8 @@ class Evaluate:
     """dense: average the score map before (logit, the default) or after (prob) the softmax."""
     split: Literal["test", "val"] = "test"
     """Images to count on. Choose models on val; look at test once."""
+    every: int = 1
+    """Count on every n-th image only, the first among them."""
     precision: Precision = "fp32"
     """Arithmetic of the net."""
     memory: float = MEMORY
@@ -103,6 +106,8 @@ def evaluate_command(args: Sequence[str]) -> None:
     wish = tyro.cli(Evaluate, args=list(args), prog="paperlib evaluate")
     if not wish.runs:
         raise PaperlibError("name a run folder, a run that comes with the package, or a file of --save")
+    if wish.every < 1:
+        raise PaperlibError(f"--every must be at least 1, not {wish.every}")
     if wish.save and not wish.save.parent.is_dir():
         raise PaperlibError(f"cannot write {wish.save}: there is no folder {wish.save.parent}")
     for run in wish.runs[1:]:
@@ -129,10 +134,12 @@ def measured(run: str, wish: Evaluate) -> Pass:
     dataset = data.load(made.data)
     if dataset.classes != classes:
         raise PaperlibError(f"{made.data} has other classes than the run {run} was trained on; are the data whole?")
-    images: data.Split = getattr(dataset, wish.split)
+    split: data.Split = getattr(dataset, wish.split)
+    labels = split.labels[:: wish.every]
+    images = Subset(split.images, range(0, len(split), wish.every))  # type: ignore[arg-type, var-annotated]
     kept: list[torch.Tensor] = []
     with torch.autocast(DEVICE, torch.bfloat16, enabled=wish.precision == "bf16"):
-        found = evaluate(predict, images.images, images.labels, memory=wish.memory, keep=kept.append)
+        found = evaluate(predict, images, labels, memory=wish.memory, keep=kept.append)  # type: ignore[arg-type]
     return Pass(
         run=run,
         protocol=" ".join([wish.protocol, *([wish.pool] if wish.pool else [])]),
@@ -142,7 +149,7 @@ def measured(run: str, wish: Evaluate) -> Pass:
         classes=classes,
         seconds=found.seconds,
         posteriors=torch.cat(kept),
-        labels=images.labels,
+        labels=labels,
     )
 
 
