@@ -18,7 +18,7 @@ from paperlib.errors import PaperlibError, unknown
 from paperlib.evaluate import Predictor, evaluate, mirrored, one_view
 from paperlib.models import MODELS, build
 from paperlib.models.vgg import VGG
-from paperlib.recipes import RECIPES, Recipe, recipe
+from paperlib.recipes import PLAIN, RECIPES, Machine, Recipe, recipe
 from paperlib.transforms import TestView
 
 Protocol = Literal["center", "mirror", "dense"]
@@ -31,6 +31,7 @@ class Train:
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     out: Path | None = None
     """Run folder; runs/RECIPE by default."""
+    machine: Annotated[Machine, tyro.conf.arg(name="")] = PLAIN
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def train_command(args: Sequence[str]) -> None:
     name, *rest = args
     prog = f"paperlib train {name}"
     wish = tyro.cli(Train, default=Train(recipe=recipe(name)), args=rest, prog=prog)
-    run(wish.recipe, wish.out or Path("runs") / name, name=name, log=partial(print, flush=True))
+    run(wish.recipe, wish.out or Path("runs") / name, wish.machine, name=name, log=partial(print, flush=True))
 
 
 def evaluate_command(args: Sequence[str]) -> None:

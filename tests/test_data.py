@@ -12,7 +12,6 @@ from PIL import Image
 from paperlib import data
 from paperlib.errors import PaperlibError
 from paperlib.scenes import MAX_ASPECT, OBJECT_SCALE, SIDES, Scenes, scene
-from paperlib.transforms import TrainView
 
 
 def test_fashion_mini_is_balanced_and_split() -> None:
@@ -208,27 +207,3 @@ def test_an_unreadable_photograph_is_named(tmp_path: Path, content: bytes) -> No
     path.write_bytes(content)
     with pytest.raises(PaperlibError, match=r"bad\.jpg is not a readable image .*replace or remove it"):
         data.photograph(path)
-
-
-def test_every_epoch_visits_every_image_once_in_its_own_order() -> None:
-    order = data.EpochOrder(20, seed=3)
-    first = list(order)
-    order.epoch = 1
-    second = list(order)
-    assert sorted(i for _, i in first) == sorted(i for _, i in second) == list(range(20))
-    assert [i for _, i in first] != [i for _, i in second]
-    assert {e for e, _ in second} == {1}
-    assert list(data.EpochOrder(20, seed=3)) == first
-
-
-def test_a_view_depends_on_seed_epoch_and_index_alone() -> None:
-    mini = data.load("fashion-mini")
-    view = TrainView((28, 36), 24, True, (0.0,) * 3, (1.0,) * 3)
-
-    def one(seed: int, epoch: int, company: list[int]) -> torch.Tensor:
-        keys = [(epoch, i) for i in [*company, 7]]
-        return data.TrainViews(mini.val, view, seed).__getitems__(keys)[0][-1]
-
-    assert torch.equal(one(0, 2, []), one(0, 2, [3, 4, 5]))
-    assert not torch.equal(one(0, 2, []), one(0, 3, []))
-    assert not torch.equal(one(0, 2, []), one(1, 2, []))

@@ -8,15 +8,15 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 FLOORS = {
-    0: ["errors", "modes", "version"],
+    0: ["errors", "modes", "signals", "version"],
     1: ["models.*", "recipes", "transforms", "scenes", "anatomy", "evaluate", "checkpoint", "figures"],
-    2: ["data", "train", "dense", "deconvnet"],
+    2: ["data", "batches", "train", "dense", "deconvnet"],
     3: ["run", "widgets"],
     4: ["cli"],
     5: ["__main__"],
 }
 # On one floor, a module that stands on another one there.
-BESIDE = {("checkpoint", "models.*"), ("checkpoint", "recipes")}
+BESIDE = {("checkpoint", "models.*"), ("checkpoint", "recipes"), ("batches", "data"), ("train", "batches")}
 
 
 def floor(module: str) -> int:
