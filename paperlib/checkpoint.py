@@ -248,6 +248,12 @@ def find(run: str | Path) -> Path:
     raise PaperlibError(f"no run folder {str(run)!r}; runs that come with the package: {', '.join(names)}")
 
 
+def recorded(name: str) -> dict[str, dict[str, Any]]:
+    """What evaluation.json says of each recorded seed of a recipe: by the name of its folder, `seed0` and so on."""
+    folders = sorted(path.parent for path in find(name).glob("*/evaluation.json"))
+    return {folder.name: json.loads((folder / "evaluation.json").read_text(encoding="utf-8")) for folder in folders}
+
+
 def load_recipe(run: str | Path) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe of a run and the names of its classes."""
     folder = find(run)
@@ -264,7 +270,7 @@ def load_model(run: str | Path) -> nn.Module:
     folder = find(run)
     recipe, classes = load_recipe(folder)
     if not finished(folder):
-        raise PaperlibError(f"the run in {folder} is not finished; run its training command again to go on")
+        raise PaperlibError(f"{folder} holds no weights of a finished run; run its training command to make them")
     model = build(recipe.model, num_classes=len(classes), **recipe.options)
     tensors, _ = _read_tensors(folder / "weights.safetensors")
     try:

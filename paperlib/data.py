@@ -21,6 +21,9 @@ from paperlib.scenes import Scenes
 Images = Sequence[Tensor] | Tensor
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CALTECH_101 = (101, 8677)  # classes and images, without the background class
+IMAGENETTE = {"train": 9469, "val": 3925}  # images
+IMAGENETTE_IN_IMAGENET = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)  # its classes among the 1000 of a full net
+MAX_ASPECT = 16  # rescaled to Q, a photograph longer than that would be a strip of more than 16 Q^2 pixels
 FASHION_MINI_SHA256 = "a02d6cd1ff625ec51d6b8ad64ec2a42e50b6d484be9c4e5fc4340023f9a76b34"
 
 
@@ -68,7 +71,7 @@ def load(name: str, *, download: bool = False) -> Data:
         return DATASETS[name](download)
     except PaperlibError:
         raise
-    except (AssertionError, EOFError, OSError, RuntimeError, ValueError) as error:
+    except (AssertionError, EOFError, LookupError, OSError, RuntimeError, ValueError) as error:
         advice = f"set PAPERLIB_DATA to the folder that holds it, or run: paperlib data {name}"
         if download:
             advice = "check the connection; remove what is broken there and try again"
@@ -178,10 +181,33 @@ def _caltech101(download: bool) -> Data:
     rest, test = carve(labels, 0.25, seed=0)
     train, val = carve(labels[rest], 0.1, seed=0)
 
-    def split(indices: Tensor) -> Split:
-        return Split(Photographs([paths[i] for i in indices.tolist()]), labels[indices])
+    splits = (_photographs(paths, labels, indices) for indices in (rest[train], rest[val], test))
+    return Data(tuple(source.categories), *splits)
 
-    return Data(tuple(source.categories), split(rest[train]), split(rest[val]), split(test))
+
+def _imagenette(download: bool) -> Data:
+    """Ten classes of ImageNet in full size: val is a tenth of the official train, test the official val."""
+    parts = []
+    for part, count in IMAGENETTE.items():
+        classes = datasets.Imagenette(root(), part, download=download).classes
+        folder = root() / "imagenette2" / part
+        paths, targets = zip(*datasets.ImageFolder(folder).samples, strict=True)
+        if (len(classes), len(paths)) != (10, count):
+            found = f"{len(classes)} classes with {len(paths):,} images"
+            raise PaperlibError(
+                f"{folder} holds {found}, Imagenette has 10 with {count:,}; remove it and fetch it anew"
+            )
+        parts.append((paths, torch.tensor(targets)))
+    (paths, labels), (test_paths, test_labels) = parts
+    rest, val = carve(labels, 0.1, seed=0)
+    test = _photographs(test_paths, test_labels, torch.arange(len(test_labels)))
+    return Data(
+        tuple(names[0] for names in classes), _photographs(paths, labels, rest), _photographs(paths, labels, val), test
+    )
+
+
+def _photographs(paths: Sequence[str | Path], labels: Tensor, indices: Tensor) -> Split:
+    return Split(Photographs([paths[i] for i in indices.tolist()]), labels[indices])
 
 
 def _imagenet(download: bool) -> Data:
@@ -203,24 +229,25 @@ def folders(train: Path, test: Path, val: Path | None, carved: float) -> Data:
     Whatever lies in the folder of a class is taken for a photograph, except names that begin with a dot: what is none
     is found when it is read. Raises PaperlibError where the classes of the parts differ, or a class has no files.
     """
-    classes, split = _class_folders(train)
-    parts = {path: _class_folders(path) for path in (test, val) if path}
-    for path, (others, _) in parts.items():
+    classes, paths, labels = _class_folders(train)
+    splits = []
+    for folder in [test, val] if val else [test]:
+        others, own, own_labels = _class_folders(folder)
         if others != classes:
-            differ = sorted(set(classes) ^ set(others))
-            raise PaperlibError(f"{train} and {path} hold other classes; only one has {', '.join(differ[:5])}")
+            differ = ", ".join(sorted(set(classes) ^ set(others))[:5])
+            raise PaperlibError(f"{train} and {folder} hold other classes; only one of them has {differ}")
+        splits.append(Split(Photographs(own), own_labels))
     if val:
-        return Data(classes, split, parts[val][1], parts[test][1])
-    rest, own = carve(split.labels, carved, seed=0)
-    assert isinstance(split.images, Photographs)
-    paths = split.images.paths
-    chosen = [Split(Photographs([paths[i] for i in part.tolist()]), split.labels[part]) for part in (rest, own)]
-    return Data(classes, *chosen, parts[test][1])
+        return Data(classes, Split(Photographs(paths), labels), splits[1], splits[0])
+    rest, chosen = carve(labels, carved, seed=0)
+    return Data(classes, _photographs(paths, labels, rest), _photographs(paths, labels, chosen), splits[0])
 
 
-def _class_folders(folder: Path) -> tuple[tuple[str, ...], Split]:
+def _class_folders(folder: Path) -> tuple[tuple[str, ...], list[str], Tensor]:
     if not folder.is_dir():
-        raise PaperlibError(f"there is no folder {folder}; it should hold a folder of photographs for each class")
+        raise PaperlibError(
+            f"there is no folder {folder} with a folder of photographs for each class; set PAPERLIB_DATA"
+        )
     paths: list[str] = []
     labels: list[int] = []
     classes = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
@@ -234,7 +261,7 @@ def _class_folders(folder: Path) -> tuple[tuple[str, ...], Split]:
         labels += [label] * len(own)
     if len(classes) < 2:
         raise PaperlibError(f"{folder} holds {len(classes)} classes; a net needs two")
-    return tuple(classes), Split(Photographs(paths), torch.tensor(labels))
+    return tuple(classes), paths, torch.tensor(labels)
 
 
 DATASETS: dict[str, Callable[[bool], Data]] = {
@@ -244,22 +271,46 @@ DATASETS: dict[str, Callable[[bool], Data]] = {
     "cifar10": _cifar(datasets.CIFAR10),
     "cifar100": _cifar(datasets.CIFAR100),
     "caltech101": _caltech101,
+    "imagenette": _imagenette,
     "imagenet": _imagenet,
 }
 
 
 def photograph(path: str | Path) -> Tensor:
-    """The image file as uint8 RGB (3, H, W), turned upright. PaperlibError naming the file where it is unreadable."""
+    """The image file as uint8 RGB (3, H, W), turned upright, what is transparent laid on white.
+
+    Greys of 16 bits run from 0 to 65535, of floating point from 0 to 1, and where a file leaves that range, from its
+    least to its greatest value. Raises PaperlibError naming the file where it is unreadable, or where one side is
+    more than `MAX_ASPECT` times the other.
+    """
     if not os.path.isfile(path):  # opening what is neither file nor folder may wait for ever
         raise PaperlibError(f"{path} is not a file that can be read; replace or remove it")
     try:
         with Image.open(path) as image:
+            if max(image.size) > MAX_ASPECT * min(image.size):
+                size = f"{image.width}x{image.height} px"
+                raise PaperlibError(f"{path} is {size}, longer than {MAX_ASPECT}:1; crop or remove it")
             upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16 bits a pixel, which PIL's own conversion clips to white
-                upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
+            if upright.mode.startswith(("I", "F")):  # more than 8 bits a pixel, which PIL's own conversion clips
+                upright = _eight_bits(upright)
+            if upright.mode in ("LA", "PA", "RGBA") or "transparency" in upright.info:
+                white = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(white, upright.convert("RGBA"))
             return F.pil_to_tensor(upright.convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except PaperlibError:
+        raise
+    except Exception as error:  # a decoder may raise anything on a broken file
         raise PaperlibError(f"{path} is not a readable image ({error}); replace or remove it") from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    values = np.nan_to_num(np.asarray(image).astype(np.float32), copy=False, posinf=0, neginf=0)
+    low, high = 0.0, 1.0 if image.mode == "F" else 65535.0
+    if values.min() < low or values.max() > high:
+        low, high = float(values.min()), float(values.max())
+    values -= low
+    values *= 255 / (high - low or 1)
+    return Image.fromarray(values.round().astype(np.uint8))
 
 
 class Photographs(Sequence[Tensor]):

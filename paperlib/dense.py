@@ -1,12 +1,13 @@
 """VGG's dense evaluation (section 3.2): the net as a convolution over the whole, uncropped image."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from paperlib.errors import PaperlibError
-from paperlib.evaluate import Predictor, average, mirrored, one_view
+from paperlib.evaluate import MEMORY, Predictor, average, mirrored, one_view
 from paperlib.models.vgg import VGG
 from paperlib.transforms import RGB, TestView
 
@@ -72,13 +73,20 @@ class _Pooled(nn.Module):
 
 
 def dense(
-    model: VGG, sides: tuple[int, ...], mean: RGB, std: RGB, *, pool: Pool = "logit", mirror: bool = True
+    model: VGG,
+    sides: Sequence[int],
+    mean: RGB,
+    std: RGB,
+    *,
+    pool: Pool = "logit",
+    mirror: bool = True,
+    memory: float = MEMORY,
 ) -> Predictor:
     """The dense predictor of section 3.2, over the scales Q in `sides`.
 
     Each image is rescaled to Q, its score map averaged over space, softmax taken; the posteriors of the image and of
     its mirror are averaged, then those of all Q. The paper does not say whether the map holds scores before or after
-    the softmax: `pool="logit"` averages before, `"prob"` after.
+    the softmax: `pool="logit"` averages before, `"prob"` after. `memory` as in `many_views`.
 
     Raises PaperlibError where a Q is below the training size.
     """
@@ -87,5 +95,5 @@ def dense(
             least = f"the least for this net is its training size, {model.image_size} px"
             raise PaperlibError(f"Q = {side} px is too small: {least}")
     net = _Pooled(fully_convolutional(model), pool)
-    scales = [one_view(net, TestView(side, None, mean, std)) for side in sides]
+    scales = [one_view(net, TestView(side, None, mean, std), memory) for side in sides]
     return average(*(mirrored(scale) if mirror else scale for scale in scales))

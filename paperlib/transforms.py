@@ -4,12 +4,14 @@ An image is a uint8 RGB tensor (3, H, W); a view makes normalised float tensors 
 numbers: a training view takes them, uniform in [0, 1), so that the same draws give the same view in any process.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
+
+from paperlib.errors import PaperlibError
 
 RGB = tuple[float, float, float]
 Shifts = tuple[RGB, RGB, RGB]
@@ -120,7 +122,10 @@ class TrainView:
 
 @dataclass(frozen=True)
 class TestView:
-    """VGG's test view (section 3.2): rescale to Q; the whole image, or its central square where `crop` is given."""
+    """VGG's test view (section 3.2): rescale to Q; the whole image, or its central square where `crop` is given.
+
+    Raises PaperlibError for a Q below the crop, which would have to be padded.
+    """
 
     __test__ = False  # not a test class, whatever pytest thinks of the name
 
@@ -129,9 +134,50 @@ class TestView:
     mean: RGB
     std: RGB
 
+    def __post_init__(self) -> None:
+        if self.crop is not None:
+            _check(self.side, self.crop)
+
     def __call__(self, image: Tensor) -> Tensor:
         """The view (3, h, w) of one image (3, H, W)."""
         view = rescale(image, self.side)
         if self.crop is not None:
             view = F.center_crop(view, [self.crop, self.crop])
         return normalize(view, self.mean, self.std)
+
+
+@dataclass(frozen=True)
+class CropViews:
+    """Several square crops of an image rescaled to Q: `cut` is `five_crops` or `grid_crops`.
+
+    Raises PaperlibError for a Q below the crop.
+    """
+
+    side: int
+    crop: int
+    mean: RGB
+    std: RGB
+    cut: Callable[[Tensor, int], Tensor]
+
+    def __post_init__(self) -> None:
+        _check(self.side, self.crop)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """The views (V, 3, crop, crop) of one image (3, H, W)."""
+        return normalize(self.cut(rescale(image, self.side), self.crop), self.mean, self.std)
+
+
+def _check(side: int, crop: int) -> None:
+    if side < crop:
+        raise PaperlibError(f"Q = {side} px is too small: the least is the {crop} px crop of this net")
+
+
+def five_crops(image: Tensor, crop: int) -> Tensor:
+    """The four corners and the centre (5, 3, crop, crop): with their mirrors, AlexNet's ten crops (section 4.1)."""
+    return torch.stack(F.five_crop(image, [crop, crop]))
+
+
+def grid_crops(image: Tensor, crop: int) -> Tensor:
+    """The regular 5x5 grid from edge to edge (25, 3, crop, crop), row by row: with their mirrors, VGG's 50 (3.2)."""
+    rows, columns = ([round(i * (n - crop) / 4) for i in range(5)] for n in image.shape[-2:])
+    return torch.stack([image[:, y : y + crop, x : x + crop] for y in rows for x in columns])

@@ -40,7 +40,7 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 
 def test_an_unfinished_run_says_how_to_go_on(tiny_run: Path) -> None:
     (tiny_run / "weights.safetensors").unlink()
-    with pytest.raises(PaperlibError, match="is not finished; run its training command again"):
+    with pytest.raises(PaperlibError, match="holds no weights of a finished run; run its training command"):
         checkpoint.load_model(tiny_run)
 
 

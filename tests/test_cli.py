@@ -11,7 +11,7 @@ import torch
 from paperlib import checkpoint, data
 from paperlib.cli import Evaluate, main, predictor
 from paperlib.dense import dense
-from paperlib.evaluate import mirrored, one_view
+from paperlib.evaluate import mirrored, multi_crop, one_view, ten_crop
 from paperlib.transforms import TestView
 
 from .conftest import tiny_data
@@ -76,7 +76,7 @@ def test_bad_input_says_what_is_wrong_and_leaves_nothing(
     [
         (["--protocol", "dense", "--scales", "64", "31"], "Q = 31 px is too small: the least for this net is"),
         (["--scales", "20"], "Q = 20 px is too small: the least is the 32 px crop"),
-        (["--scales", "40", "50"], "--protocol center takes one scale, not 2"),
+        (["--protocol", "ten-crop", "--scales", "40", "31"], "Q = 31 px is too small: the least is the 32 px crop"),
         (["--pool", "prob"], "--pool goes with --protocol dense, not center"),
     ],
 )  # fmt: skip
@@ -98,18 +98,23 @@ def test_protocols_pool_and_split_are_what_they_say(tiny_run: Path, capsys: pyte
     recipe, _ = checkpoint.load_recipe(tiny_run)
     model = checkpoint.load_model(tiny_run)
     images = tiny_data(False).test.images[:4]
+    mean, std = recipe.mean, recipe.std
+    crops, whole = multi_crop(model, (36,), 32, mean, std), dense(model, (36,), mean, std)
     wanted = {
-        ("center", (), None): one_view(model, TestView(36, 32, recipe.mean, recipe.std)),
-        ("mirror", (40,), None): mirrored(one_view(model, TestView(40, 32, recipe.mean, recipe.std))),
-        ("dense", (64, 80), "logit"): dense(model, (64, 80), recipe.mean, recipe.std, pool="logit"),
-        ("dense", (64, 80), "prob"): dense(model, (64, 80), recipe.mean, recipe.std, pool="prob"),
+        ("center", (), None): one_view(model, TestView(36, 32, mean, std)),
+        ("mirror", (40,), None): mirrored(one_view(model, TestView(40, 32, mean, std))),
+        ("ten-crop", (40, 50), None): ten_crop(model, (40, 50), 32, mean, std),
+        ("multi-crop", (36, 40), None): multi_crop(model, (36, 40), 32, mean, std),
+        ("dense", (64, 80), "logit"): dense(model, (64, 80), mean, std, pool="logit"),
+        ("dense", (64, 80), "prob"): dense(model, (64, 80), mean, std, pool="prob"),
+        ("multi-crop+dense", (), None): lambda images: (crops(images) + whole(images)) / 2,
     }
     answers = []
     for (protocol, scales, pool), predict in wanted.items():
-        wish = Evaluate(str(tiny_run), protocol=protocol, scales=scales, pool=pool)  # type: ignore[arg-type]
-        answers.append(predictor(wish, recipe)(images))
-        assert torch.equal(answers[-1], predict(images))
-    assert all(not torch.equal(a, b) for i, a in enumerate(answers) for b in answers[:i])
+        wish = Evaluate((), protocol=protocol, scales=scales, pool=pool)  # type: ignore[arg-type]
+        answers.append(predictor(str(tiny_run), wish)(images))
+        torch.testing.assert_close(answers[-1], predict(images), rtol=0, atol=1e-6)
+    assert all(not torch.allclose(a, b, rtol=0, atol=1e-5) for i, a in enumerate(answers) for b in answers[:i])
     assert main(["evaluate", str(tiny_run), "--split", "val"]) == 0
     assert "(10 images" in capsys.readouterr().out
 

@@ -1,13 +1,16 @@
 """Data sets: explicit splits, determinism, and clear words about missing and broken files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision import datasets
 
 from paperlib import data
 from paperlib.errors import PaperlibError
@@ -87,7 +90,7 @@ def test_an_unknown_data_set_names_the_near_ones() -> None:
         data.load("caltech11")
 
 
-@pytest.mark.parametrize("name", ["fashion-mnist", "cifar10", "cifar100", "caltech101"])
+@pytest.mark.parametrize("name", ["fashion-mnist", "cifar10", "cifar100", "caltech101", "imagenette"])
 def test_missing_data_say_where_and_what_to_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
     with pytest.raises(PaperlibError, match=f"{name} is not .* {tmp_path}.*set PAPERLIB_DATA .* paperlib data {name}"):
@@ -159,6 +162,29 @@ def test_a_caltech_with_a_stray_or_missing_file_is_refused(tmp_path: Path, monke
         data.load("caltech101")
 
 
+def test_imagenette_is_read_in_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(data, "IMAGENETTE", {"train": 100, "val": 20})
+    for part, count in (("train", 10), ("val", 2)):
+        for number, wnid in enumerate(datasets.Imagenette._WNID_TO_CLASS):
+            folder = tmp_path / "imagenette2" / part / wnid
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.new("RGB", (30, 20), (number, i, 0)).save(folder / f"{i}.JPEG", quality=100)
+    found = data.load("imagenette")
+    assert [len(s) for s in (found.train, found.val, found.test)] == [90, 10, 20]
+    assert found.test.labels.tolist() == [i // 2 for i in range(20)]
+    assert found.test.images[18].float().mean(dim=(1, 2)) == pytest.approx([9, 0, 0], abs=1.5)  # the right file
+    categories = torchvision.models.VGG16_Weights.IMAGENET1K_V1.meta["categories"]
+    assert [categories[i] for i in data.IMAGENETTE_IN_IMAGENET] == list(found.classes)
+    (folder / "1.JPEG").unlink()
+    with pytest.raises(PaperlibError, match="val holds 10 classes with 19 images, Imagenette has 10 with 20"):
+        data.load("imagenette")
+    folder.rename(folder.with_name("parachute"))
+    with pytest.raises(PaperlibError, match=r"imagenette is not \(whole\)"):
+        data.load("imagenette")
+
+
 def test_cifar_rows_and_columns() -> None:
     """torchvision gives (N, 32, 32, 3); here the channel comes first, then the row."""
 
@@ -185,20 +211,81 @@ def test_a_broken_embedded_file_is_named(tmp_path: Path, monkeypatch: pytest.Mon
         data.load("fashion-mini")
 
 
-def test_photographs_come_as_rgb_upright(tmp_path: Path) -> None:
-    grey, turned = tmp_path / "grey.png", tmp_path / "turned.jpg"
-    Image.new("L", (7, 5), 100).save(grey)
+def colours(tmp_path: Path, image: Image.Image, name: str, **options: Any) -> list[tuple[int, ...]]:
+    """The pixels of a one-row image after a trip through a file."""
+    image.save(tmp_path / name, **options)
+    return [tuple(pixel) for pixel in data.photograph(tmp_path / name)[:, 0].T.tolist()]
+
+
+def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
+    turned = Image.new("RGB", (40, 20))
+    turned.paste((255, 0, 0), (0, 0, 10, 20))  # red on the left as stored
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned
-    Image.new("RGB", (40, 20)).save(turned, exif=exif)
-    assert data.photograph(grey).shape == (3, 5, 7)
-    assert data.photograph(turned).shape == (3, 40, 20)
+    for orientation, shape, row, column in (
+        (6, (3, 40, 20), 2, 10),
+        (3, (3, 20, 40), 10, 37),
+        (8, (3, 40, 20), 37, 10),
+    ):
+        exif[0x0112] = orientation
+        turned.save(tmp_path / "turned.jpg", exif=exif)
+        image = data.photograph(tmp_path / "turned.jpg")
+        assert image.shape == shape
+        assert image[0, row, column] > 200
+        assert image[0, shape[1] - 1 - row, shape[2] - 1 - column] < 50
 
 
-def test_sixteen_bits_are_not_clipped_to_white(tmp_path: Path) -> None:
-    path = tmp_path / "deep.png"
-    Image.fromarray(np.array([[0, 257, 32896, 65535]], np.uint16)).save(path)
-    assert data.photograph(path)[0].tolist() == [[0, 1, 128, 255]]
+def test_greys_of_every_depth(tmp_path: Path) -> None:
+    deep = np.array([[0, 257, 32896, 65535]], np.uint16)
+    grey = [(0,) * 3, (1,) * 3, (128,) * 3, (255,) * 3]
+    for name in ("deep.png", "deep.tif"):  # PIL's own conversion clips these to white
+        assert colours(tmp_path, Image.fromarray(deep), name) == grey
+    assert colours(tmp_path, Image.fromarray(deep.astype(np.int32)), "int.tif") == grey
+    assert colours(tmp_path, Image.fromarray(deep.astype(np.float32) / 65535), "unit.tif") == grey
+    assert colours(tmp_path, Image.fromarray((deep / 257).astype(np.uint8)), "grey.png") == grey
+    wild = np.array([[-10, 0, 10, np.nan]], np.float32)  # outside 0 to 1: from the least to the greatest
+    assert [c[0] for c in colours(tmp_path, Image.fromarray(wild), "wild.tif")] == [0, 128, 255, 128]
+    flat = np.full((1, 2), 1e6, np.float32)
+    assert colours(tmp_path, Image.fromarray(flat), "flat.tif") == [(0,) * 3] * 2
+    bits = Image.new("1", (2, 1))
+    bits.putpixel((1, 0), 1)
+    assert colours(tmp_path, bits, "bits.png") == [(0,) * 3, (255,) * 3]
+
+
+def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
+    rgba = Image.new("RGBA", (3, 1))
+    for x, alpha in enumerate((255, 51, 0)):
+        rgba.putpixel((x, 0), (200, 100, 0, alpha))
+    mixed = [(200, 100, 0), (244, 224, 204), (255,) * 3]  # 0.2 of the colour and 0.8 of white
+    assert colours(tmp_path, rgba, "rgba.png") == mixed
+    grey = Image.merge("LA", [rgba.getchannel("R"), rgba.getchannel("A")])
+    assert colours(tmp_path, grey, "la.png") == [(200,) * 3, (244,) * 3, (255,) * 3]
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 200, 100, 0])
+    palette.putpixel((1, 0), 1)
+    assert colours(tmp_path, palette, "p.png") == [(10, 20, 30), (200, 100, 0)]
+    assert colours(tmp_path, palette, "pt.png", transparency=1) == [(10, 20, 30), (255,) * 3]
+    assert colours(tmp_path, palette, "p.gif", transparency=0) == [(255,) * 3, (200, 100, 0)]
+    assert colours(tmp_path, Image.new("RGB", (1, 1), (9, 9, 9)), "rt.png", transparency=(9, 9, 9)) == [(255,) * 3]
+
+
+def test_cmyk_as_adobe_stores_it_is_not_inverted(tmp_path: Path) -> None:
+    cmyk = Image.new("RGB", (8, 8), (200, 50, 30)).convert("CMYK")
+    for name in ("cmyk.jpg", "cmyk.tif"):
+        assert colours(tmp_path, cmyk, name)[3] == pytest.approx((200, 50, 30), abs=4)
+    assert b"Adobe" in (tmp_path / "cmyk.jpg").read_bytes()  # the marker that says inverted
+
+
+def test_one_pixel_and_six_thousand(tmp_path: Path) -> None:
+    for size in ((1, 1), (6000, 375), (2, 32)):
+        Image.new("L", size, 7).save(tmp_path / "x.png")
+        assert data.photograph(tmp_path / "x.png").shape == (3, size[1], size[0])
+
+
+@pytest.mark.parametrize("size", [(6000, 374), (1, 17)])
+def test_a_strip_is_refused_by_name(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("L", size).save(tmp_path / "strip.png")
+    with pytest.raises(PaperlibError, match=rf"strip\.png is {size[0]}x{size[1]} px, longer than 16:1"):
+        data.photograph(tmp_path / "strip.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\xff\xd8\xff\xe0 truncated"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from paperlib.evaluate import average, errors, evaluate, mirrored
+from paperlib.evaluate import average, errors, evaluate, mirrored, paired
 
 
 def table(posteriors: Tensor):
@@ -31,20 +31,23 @@ def test_errors_are_counted_over_images_not_averaged_over_batches() -> None:
     """5 images in batches of 2: the lone last one weighs as much as the others, not as a batch."""
     posteriors = torch.eye(7)[torch.tensor([0, 1, 2, 3, 0])]
     labels = torch.tensor([0, 1, 2, 3, 6])
-    found = evaluate(table(posteriors), numbered(5), labels, batch_size=2)
+    found = evaluate(table(posteriors), numbered(5), labels, memory=24e-6)  # two images of 12 bytes
     assert found.images == 5
     assert found.top1 == pytest.approx(20.0)
 
 
-def test_no_more_than_a_batch_of_images_is_held() -> None:
+@pytest.mark.parametrize(("memory", "wanted"), [(24e-6, [2, 2, 1]), (1e-9, [1] * 5), (1, [5])])
+def test_no_more_images_are_decoded_than_the_memory_holds(memory: float, wanted: list[int]) -> None:
+    """Images of 12 bytes; one always goes."""
     seen: list[int] = []
 
     def predict(images: Sequence[Tensor]) -> Tensor:
         seen.append(len(images))
         return torch.ones(len(images), 2) / 2
 
-    evaluate(predict, numbered(5), torch.zeros(5, dtype=torch.long), batch_size=2)
-    assert seen == [2, 2, 1]
+    kept: list[Tensor] = []
+    evaluate(predict, numbered(5), torch.zeros(5, dtype=torch.long), memory=memory, keep=kept.append)
+    assert seen == wanted == [len(k) for k in kept]
 
 
 def test_mirrored_averages_the_posteriors_of_image_and_mirror_image() -> None:
@@ -58,3 +61,13 @@ def test_average_is_the_mean_of_posteriors() -> None:
     torch.testing.assert_close(average(a, b, c)(numbered(1)), torch.tensor([[0.4, 0.6]]))
     with pytest.raises(ValueError, match="at least one"):
         average()
+
+
+def test_a_paired_difference_by_hand() -> None:
+    """Differences 1, 2, 3: mean 2, standard deviation 1; t(2, 0.975) = 4.303."""
+    mean, half = paired([10.0, 20.0, 30.0], [11.0, 22.0, 33.0])
+    assert mean == pytest.approx(2)
+    assert half == pytest.approx(4.303 / 3**0.5)
+    assert paired([1.0, 5.0], [1.0, 5.0]) == (0, 0)
+    with pytest.raises(ValueError, match="2 to 10 pairs, not 1"):
+        paired([1.0], [2.0])

@@ -1,53 +1,74 @@
-"""Copy a finished run into the package, with its weights rounded to float16 and its test errors counted.
+"""Copy finished runs into the package, with their test errors counted and, where asked for, their weights.
 
-    python tools/record_run.py runs/vgg-caltech [--name NAME] [--scales 73 110 146]
+    python tools/record_run.py runs/vgg-caltech --weights --scales 73 110 146
+    python tools/record_run.py runs/seed0/caltech101-vgg16-s73 --name caltech101-vgg16-s73/seed0
 
-The test images are looked at here, once: the errors of the stored (rounded) weights under each protocol go to
-evaluation.json.
+The test images are looked at here, once: the errors under each protocol go to evaluation.json. Weights are rounded to
+float16, and it is the rounded ones whose errors are counted.
 """
 
 import argparse
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from paperlib import checkpoint, data
-from paperlib.cli import Evaluate, predictor
-from paperlib.evaluate import evaluate
+from paperlib import checkpoint, posteriors
+from paperlib.cli import Evaluate, measured
+from paperlib.evaluate import Errors
+from paperlib.posteriors import Pass
 
 RUNS = Path(__file__).parents[1] / "paperlib" / "assets" / "runs"
+
+
+def copy(run: Path, target: Path, weights: bool) -> None:
+    """recipe.json and metrics.csv of a run, and its weights in float16."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("recipe.json", "metrics.csv"):
+        shutil.copy(run / name, target / name)
+    if weights:
+        checkpoint.save_weights(target, checkpoint.load_model(run), torch.float16)
+
+
+def passes(run: Path, wishes: Mapping[str, Evaluate]) -> dict[str, Pass]:
+    """A pass of the run over the test images for each wish; those kept in its folder are not repeated."""
+    found = {}
+    for name, wish in wishes.items():
+        path = run / f"{name.replace(' ', '-').replace(',', '')}.safetensors"
+        if not path.exists():
+            posteriors.save(path, [measured(str(run), wish)])
+        (found[name],) = posteriors.load(path)
+        print(f"{run}  {name}: {found[name].errors}", flush=True)
+    return found
+
+
+def row(scales: tuple[int, ...], errors: Errors) -> dict[str, Any]:
+    """An entry of evaluation.json."""
+    return {"scales": scales, **vars(errors)}
+
+
+def write(target: Path, rows: Mapping[str, dict[str, Any]]) -> None:
+    """evaluation.json."""
+    checkpoint.write(target / "evaluation.json", (json.dumps(rows, indent=2) + "\n").encode())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of the finished run")
     parser.add_argument("--name", help="name in the package; by default the folder's")
+    parser.add_argument("--weights", action="store_true", help="keep the weights too")
     parser.add_argument("--scales", type=int, nargs="*", default=[], help="further scales Q for a dense evaluation")
     args = parser.parse_args()
     target = RUNS / (args.name or args.run.name)
-    target.mkdir(parents=True, exist_ok=True)
-    for name in ("recipe.json", "metrics.csv"):
-        shutil.copy(args.run / name, target / name)
-    checkpoint.save_weights(target, checkpoint.load_model(args.run), torch.float16)
-
-    made, _ = checkpoint.load_recipe(target)
-    images = data.load(made.data).test
-    wishes = {"center": Evaluate(str(target)), "dense": Evaluate(str(target), protocol="dense")}
+    copy(args.run, target, args.weights)
+    wishes = {"center": Evaluate(()), "dense": Evaluate((), protocol="dense")}
     if args.scales:
-        wishes["dense, several scales"] = Evaluate(str(target), protocol="dense", scales=tuple(args.scales))
-    found = {}
-    for name, wish in wishes.items():
-        counted = evaluate(predictor(wish, made), images.images, images.labels)
-        print(f"{name}: {counted}")
-        found[name] = {
-            "scales": wish.scales or (made.test_side,),
-            "top1": counted.top1,
-            "top5": counted.top5,
-            "images": counted.images,
-        }
-    checkpoint.write(target / "evaluation.json", (json.dumps(found, indent=2) + "\n").encode())
+        wishes["dense, several scales"] = Evaluate((), protocol="dense", scales=tuple(args.scales))
+    counted = passes(target if args.weights else args.run, wishes)
+    write(target, {name: row(one.scales, one.errors) for name, one in counted.items()})
 
 
 if __name__ == "__main__":

@@ -17,6 +17,12 @@ from pathlib import Path
 from paperlib import RECIPES
 
 
+def ancestors(name: str) -> int:
+    """How many recipes come before this one: those that wait for nothing are trained first."""
+    start = RECIPES[name].start
+    return 1 + ancestors(start) if start else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pattern", help="recipes, like 'caltech101-vgg*'")
@@ -24,7 +30,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     args = parser.parse_args()
-    names = [name for name in RECIPES if fnmatch(name, args.pattern)]
+    names = sorted((name for name in RECIPES if fnmatch(name, args.pattern)), key=ancestors)
     if not names:
         parser.error(f"no recipe matches {args.pattern!r}")
 
@@ -40,7 +46,7 @@ def main() -> int:
         return code
 
     runs: dict[tuple[str, int], Future[int]] = {}
-    with ThreadPoolExecutor(args.jobs) as pool:  # takes runs in this order: what a run starts from is always before it
+    with ThreadPoolExecutor(args.jobs) as pool:  # takes runs in this order, in which none waits for a later one
         for seed in args.seeds:
             for name in names:
                 runs[name, seed] = pool.submit(train, name, seed, runs.get((RECIPES[name].start, seed)))

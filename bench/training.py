@@ -1,0 +1,282 @@
+"""Images per second of training: one step, and the whole loop, side by side in one run.
+
+    python bench/training.py [--data fashion-mnist] [--rounds 3] [--epochs 1] [--threads 2] [--out FILE.json]
+
+Steps: each net takes a step in turn, every round, in four ways: fp32, bf16, both again with channels_last. The same
+for torchvision's net of the same shape, where it has one. Achieved operations (six per multiply-add: forward and the
+two products of backward) are given over the machine's bf16 matrix rate, measured in the same run.
+Loops: ResNet-20, SGD with the same values, epochs with their validation, in turn: `paperlib.run`, a plain fp32 loop
+with DataLoader and torchvision's transforms, and d2l's Trainer where d2l is to be imported (its own folder: pip install
+--no-deps --target DIR d2l==1.0.3 pandas, and DIR on PYTHONPATH).
+All are medians over rounds, with the lowest and highest; ratios are of two times of one round.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from paperlib import build, checkpoint, data
+from paperlib.anatomy import anatomy
+from paperlib.evaluate import evaluate, one_view
+from paperlib.recipes import Recipe
+from paperlib.run import run
+from paperlib.transforms import TestView
+
+TARGET = Path(__file__).parents[1] / "paperlib" / "assets" / "bench" / "training.json"
+MEAN, STD = (73.0, 73.0, 73.0), (90.0, 90.0, 90.0)  # about those of Fashion-MNIST
+LR, MOMENTUM, DECAY, BATCH = 0.1, 0.9, 1e-4, 128  # ResNet, section 4.2
+
+# Net: ours, torchvision's of the same shape, side in px, batch
+NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], nn.Module] | None, int, int]] = {
+    "ResNet-20, 28 px": (lambda: build("resnet20", 10), None, 28, 128),
+    "DenseNet-BC-100-12, 28 px": (lambda: build("densenet_bc100_k12", 10), None, 28, 16),
+    "VGG-16 BN, width 1/4, 64 px": (
+        lambda: build("vgg16", 101, width=0.25, image_size=64, hidden=256, batch_norm=True), None, 64, 32,
+    ),
+    "ResNet-18, 64 px": (
+        lambda: build("resnet18", 101), lambda: torchvision.models.resnet18(num_classes=101), 64, 32,
+    ),
+    "DenseNet-121, 64 px": (
+        lambda: build("densenet121", 101), lambda: torchvision.models.densenet121(num_classes=101), 64, 8,
+    ),
+}  # fmt: skip
+WAYS = {
+    "fp32": (False, False),
+    "fp32 channels_last": (False, True),
+    "bf16": (True, False),
+    "bf16 channels_last": (True, True),
+}
+
+
+def stepper(model: nn.Module, side: int, batch: int, bf16: bool, channels_last: bool) -> Callable[[], float]:
+    """A function that takes one training step and returns its seconds."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model = model.train().to(memory_format=layout)
+    optimizer = torch.optim.SGD(model.parameters(), 1e-3, MOMENTUM)
+    images, labels = torch.randn(batch, 3, side, side).to(memory_format=layout), torch.randint(0, 10, (batch,))
+
+    def step() -> float:
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = cross_entropy(model(images).float(), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return time.perf_counter() - start
+
+    return step
+
+
+def matrix_rate(n: int = 2048) -> float:
+    """bf16 operations per second of a matrix product of side n."""
+    a = torch.randn(n, n, dtype=torch.bfloat16)
+    start = time.perf_counter()
+    a @ a
+    return 2 * n**3 / (time.perf_counter() - start)
+
+
+def steps(rounds: int) -> dict[str, Any]:
+    """Images per second of each net in each way, and ratios within rounds."""
+    found: dict[str, Any] = {}
+    for name, (ours, theirs, side, batch) in NETS.items():
+        macs = anatomy(ours(), (3, side, side)).macs
+        makers = {way: (ours, *flags) for way, flags in WAYS.items()}
+        if theirs:
+            makers["torchvision, bf16 channels_last"] = (theirs, True, True)
+        runners = {way: stepper(make(), side, batch, *flags) for way, (make, *flags) in makers.items()}
+        for runner in runners.values():
+            runner()
+        rates: list[float] = []
+        times: dict[str, list[float]] = {way: [] for way in runners}
+        for _ in range(rounds):
+            rates.append(matrix_rate())
+            for way, runner in runners.items():
+                times[way].append(runner())
+        best = times["bf16 channels_last"]
+        achieved = [6 * macs * batch / t / r for t, r in zip(best, rates, strict=True)]
+        found[name] = {
+            "macs": macs,
+            "images_per_second": {way: spread([batch / t for t in ts]) for way, ts in times.items()},
+            "over_fp32": spread([a / b for a, b in zip(times["fp32"], best, strict=True)]),
+            "of_matrix_rate": spread(achieved),
+        }
+        if theirs:
+            pairs = zip(times["torchvision, bf16 channels_last"], best, strict=True)
+            found[name]["over_torchvision"] = spread([a / b for a, b in pairs])
+        print(name, json.dumps(found[name], indent=1), flush=True)
+    return found | {"bf16_matrix_rate": spread([matrix_rate() for _ in range(rounds)])}
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
+
+
+class Pictures(Dataset[tuple[Any, int]]):
+    """A split as PIL pictures under a transform, as torchvision's data sets are."""
+
+    def __init__(self, split: data.Split, transform: Callable[[Any], Any]) -> None:
+        self.pictures = [v2.functional.to_pil_image(image) for image in split.images]
+        self.labels, self.transform = split.labels.tolist(), transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self.transform(self.pictures[index]), self.labels[index]
+
+
+def to_tensor(*before: Any) -> Any:
+    scale = [
+        v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize([m / 255 for m in MEAN], [s / 255 for s in STD]),
+    ]
+    return v2.Compose([*before, *scale])
+
+
+def ours(name: str, epochs: int, seed: int) -> tuple[float, float]:
+    """Seconds and validation error of `paperlib.run`."""
+    recipe = Recipe(
+        model="resnet20",
+        data=name,
+        sides=(28, 28),
+        test_side=28,
+        crop_side=28,
+        pad=2,
+        mean=MEAN,
+        std=STD,
+        epochs=epochs,
+        batch_size=BATCH,
+        lr=LR,
+        schedule="one-cycle",
+        weight_decay=DECAY,
+        precision="bf16",
+        channels_last=True,
+        seed=seed,
+        source="ResNet, section 4.2",
+        target="",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        run(recipe, Path(folder) / "run", log=lambda line: None)
+        seconds = time.perf_counter() - start
+        return seconds, checkpoint.load_metrics(Path(folder) / "run")[-1]["val_top1_error"]
+
+
+def plain(dataset: data.Data, epochs: int, seed: int) -> tuple[float, float]:
+    """Seconds and validation error of a plain fp32 loop with DataLoader and torchvision's transforms."""
+    torch.manual_seed(seed)
+    train = Pictures(dataset.train, to_tensor(v2.RandomCrop(28, padding=2), v2.RandomHorizontalFlip()))
+    validation = DataLoader(Pictures(dataset.val, to_tensor()), BATCH)
+    model = build("resnet20", 10)
+    loader = DataLoader(train, BATCH, shuffle=True, num_workers=2)
+    optimizer = torch.optim.SGD(model.parameters(), LR, MOMENTUM, weight_decay=DECAY)
+    total = epochs * len(loader)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total, pct_start=0.2, anneal_strategy="linear")
+    start = time.perf_counter()
+    for _ in range(epochs):
+        model.train()
+        for images, labels in loader:
+            optimizer.zero_grad()
+            cross_entropy(model(images), labels).backward()
+            optimizer.step()
+            schedule.step()
+        model.eval()
+        with torch.inference_mode():
+            wrong = sum(int((model(images).argmax(1) != labels).sum()) for images, labels in validation)
+    return time.perf_counter() - start, 100 * wrong / len(dataset.val)
+
+
+def d2l_trainer(dataset: data.Data, epochs: int, seed: int) -> tuple[float, float]:
+    """Seconds and validation error of d2l's Trainer and Classifier: its transforms, no augmentation, constant rate."""
+    from d2l import torch as d2l
+
+    class Net(d2l.Classifier):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = build("resnet20", 10)
+            self.board.display = False
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), LR, MOMENTUM, weight_decay=DECAY)
+
+    class Module(d2l.DataModule):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(num_workers=2)
+            transform = v2.Compose([v2.Resize((28, 28)), to_tensor()])
+            self.train, self.val = (Pictures(split, transform) for split in (dataset.train, dataset.val))
+
+        def get_dataloader(self, train: bool) -> Any:
+            return DataLoader(self.train if train else self.val, BATCH, shuffle=train, num_workers=self.num_workers)
+
+    torch.manual_seed(seed)
+    net, module, trainer = Net(), Module(), d2l.Trainer(max_epochs=epochs)
+    start = time.perf_counter()
+    trainer.fit(net, module)
+    seconds = time.perf_counter() - start
+    predict = one_view(net.net, TestView(28, None, MEAN, STD))
+    return seconds, evaluate(predict, dataset.val.images, dataset.val.labels).top1
+
+
+def loops(name: str, rounds: int, epochs: int) -> dict[str, Any]:
+    """Training images per second, validation included, and the validation error after equal epochs."""
+    dataset = data.load(name)
+    runners: dict[str, Callable[[int], tuple[float, float]]] = {
+        "paperlib, bf16 channels_last": lambda seed: ours(name, epochs, seed),
+        "plain fp32 loop": lambda seed: plain(dataset, epochs, seed),
+    }
+    if find_spec("d2l"):
+        runners["d2l 1.0.3 Trainer"] = lambda seed: d2l_trainer(dataset, epochs, seed)
+    found: dict[str, list[tuple[float, float]]] = {runner: [] for runner in runners}
+    for seed in range(rounds):
+        for runner, once in runners.items():
+            found[runner].append(once(seed))
+            print(
+                f"round {seed}  {runner}: {found[runner][-1][0]:.1f} s, error {found[runner][-1][1]:.2f}%", flush=True
+            )
+    images, first = epochs * len(dataset.train), next(iter(found.values()))
+    return {"data": name, "images": len(dataset.train), "epochs": epochs} | {
+        runner: {
+            "images_per_second": spread([images / seconds for seconds, _ in results]),
+            "val_top1_error": spread([error for _, error in results]),
+            "ours_is_faster_by": spread([b[0] / a[0] for a, b in zip(first, results, strict=True)]),
+        }
+        for runner, results in found.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="fashion-mini")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=TARGET)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    machine = {"machine": platform.machine(), "threads": args.threads, "torch": torch.__version__.split("+")[0]}
+    found = {
+        "environment": machine,
+        "loops": loops(args.data, args.rounds, args.epochs),
+        "steps": steps(3 * args.rounds),
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
