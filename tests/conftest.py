@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 from torch import nn
+from torchvision.transforms.v2.functional import to_pil_image
 
 from paperlib import build, data
 from paperlib.recipes import RECIPES, Recipe
@@ -32,6 +33,17 @@ def tiny_data(download: bool) -> data.Data:
         return data.Split(images, labels)
 
     return data.Data(("red", "green", "blue", "yellow"), split(50), split(10), split(21))
+
+
+def photograph_folder(place: Path, **per_class: int) -> Path:
+    """PNG files of the images of `tiny_data`: so many of each class in each of the parts named."""
+    whole = tiny_data(False)
+    for part, count in per_class.items():
+        for i in range(4 * count):
+            path = place / part / whole.classes[i % 4] / f"{i:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            to_pil_image(whole.train.images[i % 50]).save(path)
+    return place
 
 
 @pytest.fixture(autouse=True)
