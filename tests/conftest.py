@@ -1,6 +1,7 @@
 """A small data set and a small recipe that trains in a second; nets for counting and for comparing."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import settings
 from torch import nn
 from torchvision.transforms.v2.functional import to_pil_image
 
-from paperlib import build, data
+from paperlib import build, data, transforms
 from paperlib.recipes import RECIPES, Recipe
 from paperlib.run import run
 
@@ -72,6 +73,22 @@ def tiny_recipe() -> Recipe:
 def tiny_run(tmp_path: Path) -> Path:
     """A finished run of the small recipe."""
     return run(TINY, tmp_path / "tiny", name="tiny", log=lambda line: None)
+
+
+@pytest.fixture
+def in_double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """float64 throughout: sums in another order differ by 1e-16, and whatever is above 1e-12 is a mistake.
+
+    In fp32 the difference of 6e-8 can turn a ReLU over, and then a weight differs by some 1e-5 after a dozen steps.
+    """
+
+    def normalize(images: torch.Tensor, mean: transforms.RGB, std: transforms.RGB) -> torch.Tensor:
+        return (images.double() - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+
+    monkeypatch.setattr(transforms, "normalize", normalize)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 def counted(name: str, num_classes: int = 1000, **options: Any) -> nn.Module:

@@ -168,22 +168,22 @@ def plain(tiny_recipe: Recipe, **values: object) -> Recipe:
     return dataclasses.replace(tiny_recipe, options=options, **values)
 
 
-def close_weights(a: Path, b: Path) -> float:
-    """The largest difference of two weights over the largest weight of their tensor."""
+def largest_difference(a: Path, b: Path) -> float:
     ours, theirs = (checkpoint.load_model(folder).state_dict() for folder in (a, b))
-    return max(((ours[n] - theirs[n]).abs().max() / ours[n].abs().max()).item() for n in ours)
+    return max((ours[name] - theirs[name]).abs().max().item() for name in ours)
 
 
+@pytest.mark.usefixtures("in_double")
 @pytest.mark.parametrize("parts", [2, 3, 5])
 def test_an_accumulated_gradient_is_that_of_the_large_batch(tiny_recipe: Recipe, tmp_path: Path, parts: int) -> None:
     """50 images in batches of 16, the last of 2: shares differ in size, and with 5 parts some have none."""
     recipe = plain(tiny_recipe, lr=0.1, clip=1.0)
     whole = run(recipe, tmp_path / "whole", log=quiet)
     shared = run(recipe, tmp_path / "shared", Machine(accumulate=parts), log=quiet)
-    assert close_weights(whole, shared) < 1e-5  # fp32 rounds to 6e-8; the sums of 12 steps are taken in another order
+    assert largest_difference(whole, shared) < 1e-12
     rows = [checkpoint.load_metrics(folder) for folder in (whole, shared)]
     for a, b in zip(*rows, strict=True):
-        assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-5)
+        assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-12)
         assert {k: v for k, v in a.items() if "error" in k} == {k: v for k, v in b.items() if "error" in k}
 
 
@@ -195,15 +195,20 @@ def test_photographs_from_worker_processes_are_those_from_memory(
     assert same_weights(folder, tiny_run)
 
 
-def test_compiled_is_the_same_net(tiny_recipe: Recipe, tmp_path: Path) -> None:
+def test_compiled_is_the_same_net(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced by torch.compile, which here leaves the arithmetic as it is: a compiler takes a minute."""
+    compiled: list[str] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> object:
+        compiled.append(graph.code)
+        return graph.forward
+
+    original = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda net: original(net, backend=backend))
     recipe = plain(tiny_recipe, epochs=1)
-    torch.compiler.reset()
-    try:
-        compiled = run(recipe, tmp_path / "compiled", Machine(compile=True), log=quiet)
-    except torch._inductor.exc.InductorError as error:
-        pytest.skip(f"no compiler here: {error}")
-    assert close_weights(run(recipe, tmp_path / "run", log=quiet), compiled) < 1e-5
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    folder = run(recipe, tmp_path / "compiled", Machine(compile=True), log=quiet)
+    assert any("conv2d" in code for code in compiled)
+    assert largest_difference(run(recipe, tmp_path / "run", log=quiet), folder) < 1e-6
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is a GPU")
