@@ -160,6 +160,30 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
     return table
 
 
+def kept_for_backward(model: nn.Module, input_shape: tuple[int, int, int] | None = None, batch: int = 1) -> int:
+    """Bytes that autograd holds between a forward pass and its backward pass, each storage once.
+
+    The model's own tensors are not counted. On the meta device, for `batch` images of `input_shape` (by default as in
+    `anatomy`), in the mode that the model is in; the model itself is neither run nor changed.
+    """
+    if input_shape is None:
+        side: int = model.image_size  # type: ignore[assignment]
+        input_shape = (3, side, side)
+    meta = {name: t.detach().to("meta").requires_grad_(t.requires_grad) for name, t in _tensors(model)}
+    images = torch.empty(batch, *input_shape, device="meta", dtype=next(model.parameters()).dtype)
+    held: dict[int, Tensor] = {}  # by address; holds the tensors, so that no address comes twice
+
+    def keep(tensor: Tensor) -> Tensor:
+        held[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        functional_call(model, meta, (images,))
+    for tensor in meta.values():
+        held.pop(tensor.untyped_storage()._cdata, None)
+    return sum(tensor.untyped_storage().nbytes() for tensor in held.values())
+
+
 def _tensors(model: nn.Module) -> Iterable[tuple[str, Tensor]]:
     yield from model.named_parameters()
     yield from model.named_buffers()

@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torchvision
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from paperlib.errors import PaperlibError
-from paperlib.models import build
+from paperlib.errors import PaperlibError, unknown
+from paperlib.models import build, densenet, resnet, vgg
 from paperlib.recipes import Recipe, differences
 from paperlib.version import __version__
 
@@ -277,4 +278,34 @@ def load_model(run: str | Path) -> nn.Module:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise PaperlibError(f"{folder}: the weights are of another net than {recipe.model} ({error})") from error
+    return model.eval()
+
+
+def pretrained(name: str, file: str | Path | None = None) -> nn.Module:
+    """The net `name` with the weights that torchvision publishes (IMAGENET1K_V1), in evaluation mode.
+
+    They are read from `file` (.pth or .safetensors), or downloaded once and their hash checked; no code in them runs.
+    They want views of mean (123.675, 116.28, 103.53) and std (58.395, 57.12, 57.375). Raises PaperlibError for a
+    name without weights, without a connection, and where the file holds other weights.
+    """
+    there = torchvision.models.list_models()
+    papers = {n: paper for paper in (vgg, resnet, densenet) for n in paper.BUILDERS if n in there}
+    if name not in papers:
+        raise unknown("net with published weights", name, papers)
+    theirs: dict[str, Any] = {"shortcut": "B", "stride_on": "3x3"} if papers[name] is resnet else {}
+    model = build(name, **theirs)
+    safely: dict[str, Any] = {"map_location": "cpu", "weights_only": True}
+    try:
+        if file is None:
+            weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+            state = weights.get_state_dict(check_hash=True, **safely)
+        else:
+            state = load_file(file) if Path(file).suffix == ".safetensors" else torch.load(file, **safely)
+        papers[name].load_torchvision_state(model, state)
+    except Exception as error:  # the readers of three formats and the network raise whatever they like
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        if file is None:
+            advice = f"offline, give a file that holds them: pretrained({name!r}, FILE)"
+            raise PaperlibError(f"cannot download the weights of {name} ({reason}); {advice}") from error
+        raise PaperlibError(f"{file} does not hold torchvision's weights of {name} ({reason})") from error
     return model.eval()

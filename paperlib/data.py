@@ -194,9 +194,7 @@ def _imagenette(download: bool) -> Data:
         paths, targets = zip(*datasets.ImageFolder(folder).samples, strict=True)
         if (len(classes), len(paths)) != (10, count):
             found = f"{len(classes)} classes with {len(paths):,} images"
-            raise PaperlibError(
-                f"{folder} holds {found}, Imagenette has 10 with {count:,}; remove it and fetch it anew"
-            )
+            raise PaperlibError(f"{folder} holds {found}, not 10 with {count:,}; remove it and fetch it anew")
         parts.append((paths, torch.tensor(targets)))
     (paths, labels), (test_paths, test_labels) = parts
     rest, val = carve(labels, 0.1, seed=0)

@@ -93,3 +93,23 @@ def learning_curves(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
     axis.grid(alpha=0.3)
     axis.legend()
     return figure
+
+
+def channel_stairs(blocks: Sequence[Sequence[int]], title: str) -> Figure:
+    """Channels through a DenseNet: for each dense block the channels its layers read and, last, those it gives."""
+    figure, axis = plt.subplots(figsize=(6.4, 4.2))
+    start = 0
+    for number, channels in enumerate(blocks, start=1):
+        axis.bar(range(start, start + len(channels)), channels, width=1.0, label=f"밀집 블록 {number}")
+        last = len(channels) - 1
+        axis.text(start - 0.7, channels[0], str(channels[0]), ha="right", va="center", fontsize=12)
+        axis.text(start + last, channels[last], str(channels[last]), ha="center", va="bottom", fontsize=12)
+        start += len(channels) + 1 + len(channels) // 5  # a gap for the transition
+    axis.set_xticks([])
+    axis.set_xlabel("계층 (틈은 전이 계층)", fontsize=13)
+    axis.set_ylabel("채널", fontsize=13)
+    axis.set_title(title, fontsize=12, loc="left", linespacing=1.5)
+    axis.legend(fontsize=12)
+    axis.spines[["top", "right"]].set_visible(False)
+    plt.close(figure)  # whoever asked shows it; a notebook would draw it once more
+    return figure

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from paperlib import build
-from paperlib.anatomy import anatomy
+from paperlib.anatomy import anatomy, kept_for_backward
 from paperlib.errors import PaperlibError
 
 
@@ -36,6 +36,34 @@ def test_multiply_adds_of_vgg16(vgg16: nn.Module) -> None:
     assert table["conv1_1"].macs == 224 * 224 * 64 * 27
     assert table["fc6"].macs == 7 * 7 * 512 * 4096
     assert table.macs == 15_470_264_320
+
+
+def test_what_vgg16_keeps_for_backward(vgg16: nn.Module) -> None:
+    """Every row of the walk but the logits, and the places of the maxima; a batch of two keeps twice as much."""
+    pools = anatomy(vgg16).only("MaxPool2d").activations
+    assert kept_for_backward(vgg16.eval()) == 4 * (15_237_608 - 1000) + 8 * pools
+    assert kept_for_backward(vgg16, batch=2) == 2 * kept_for_backward(vgg16)
+
+
+@pytest.mark.parametrize("efficient", [False, True])
+def test_what_is_kept_is_what_hooks_see_on_a_real_device(efficient: bool) -> None:
+    model = build("densenet40_k12", 10, memory_efficient=efficient)
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    counted = kept_for_backward(model, (3, 16, 16), batch=2)
+    assert all(torch.equal(before[name], buffer) for name, buffer in model.named_buffers())
+
+    held: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        held[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        logits = model(torch.randn(2, 3, 16, 16))
+    assert logits.requires_grad
+    for tensor in (*model.parameters(), *model.buffers()):
+        held.pop(tensor.untyped_storage().data_ptr(), None)
+    assert counted == sum(tensor.untyped_storage().nbytes() for tensor in held.values())
 
 
 def test_receptive_fields_of_vgg16(vgg16: nn.Module) -> None:

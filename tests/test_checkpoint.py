@@ -4,9 +4,13 @@ import json
 import os
 import pickle
 from pathlib import Path
+from typing import Any
+from urllib.error import URLError
 
 import pytest
 import torch
+import torchvision
+from safetensors.torch import save_file
 
 from paperlib import checkpoint
 from paperlib.errors import PaperlibError
@@ -107,3 +111,50 @@ def test_float16_weights_load_as_float32(tiny_run: Path) -> None:
     for a, b in zip(model.parameters(), rounded.parameters(), strict=True):
         assert b.dtype == torch.float32
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("resnet50", ".safetensors"), ("densenet121", ".pth")])
+def test_torchvisions_weights_are_read_from_a_file(name: str, suffix: str, tmp_path: Path) -> None:
+    theirs = torchvision.models.get_model(name, weights=None).eval()
+    file = tmp_path / f"weights{suffix}"
+    if suffix == ".pth":  # in the older of torch's two formats, as some of the published files
+        torch.save(theirs.state_dict(), file, _use_new_zipfile_serialization=False)
+    else:
+        save_file(theirs.state_dict(), file)
+    ours = checkpoint.pretrained(name, file)
+    assert not ours.training
+    x = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+
+
+class Payload:
+    """What a pickle can do to the one who opens it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (os.environ["PAYLOAD"],)
+
+
+def test_a_file_of_other_weights_is_named_and_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYLOAD", str(tmp_path / "made by the pickle"))
+    torch.save(Payload(), tmp_path / "evil.pth")
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    (tmp_path / "text.safetensors").write_text("not weights")
+    for name in ("evil.pth", "other.pth", "text.safetensors", "nowhere.pth"):
+        with pytest.raises(PaperlibError, match=rf"{name} does not hold torchvision's weights of resnet18 \(.+\)"):
+            checkpoint.pretrained("resnet18", tmp_path / name)
+    assert not (tmp_path / "made by the pickle").exists()
+    torch.load(tmp_path / "evil.pth", weights_only=False)  # the payload was a live one
+    assert (tmp_path / "made by the pickle").exists()
+
+
+def test_without_a_connection_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "urlopen", refuse)
+    with pytest.raises(PaperlibError, match=r"download the weights of vgg11 .*no route.*pretrained\('vgg11', FILE\)"):
+        checkpoint.pretrained("vgg11")
+    with pytest.raises(PaperlibError, match="net with published weights 'vgg16_1x1'; did you mean vgg16"):
+        checkpoint.pretrained("vgg16_1x1")

@@ -178,7 +178,7 @@ def test_imagenette_is_read_in_torchvisions_layout(tmp_path: Path, monkeypatch: 
     categories = torchvision.models.VGG16_Weights.IMAGENET1K_V1.meta["categories"]
     assert [categories[i] for i in data.IMAGENETTE_IN_IMAGENET] == list(found.classes)
     (folder / "1.JPEG").unlink()
-    with pytest.raises(PaperlibError, match="val holds 10 classes with 19 images, Imagenette has 10 with 20"):
+    with pytest.raises(PaperlibError, match="val holds 10 classes with 19 images, not 10 with 20"):
         data.load("imagenette")
     folder.rename(folder.with_name("parachute"))
     with pytest.raises(PaperlibError, match=r"imagenette is not \(whole\)"):

@@ -331,6 +331,30 @@ def test_dropout_follows_every_convolution_but_the_first() -> None:
     assert model.eval().features(x)["dense1"][:, 8:].any()
 
 
+@pytest.mark.parametrize("form", ["plain", "BC"])
+@torch.no_grad()
+def test_connection_weights_by_hand(form: str) -> None:
+    """Each weight is +-(10 * reader + source): so is, without the sign, the mean that Fig. 5 colours."""
+    model = small(form)
+    stages = list(model.stages.values())
+    for block, behind in zip(stages[::2], [stages[1].conv, stages[3].conv, model.classifier], strict=True):
+        sources = [block.layer1.conv1.in_channels] + 4 * [4]
+        for column, reader in enumerate([*(layer.conv1 for layer in block), behind]):
+            values = [float(10 * column + s) for s in range(column + 1) for _ in range(sources[s])]
+            signs = torch.ones_like(reader.weight)
+            signs[::2] = -1
+            ones = [1] * (reader.weight.dim() - 2)
+            reader.weight.copy_(signs * torch.tensor(values).view(1, -1, *ones))
+    layers = len(stages[0])
+    expected = torch.tensor(
+        [[10.0 * c + s if s <= c else torch.nan for c in range(layers + 1)] for s in range(layers + 1)]
+    )
+    found = densenet.connection_weights(model)
+    assert list(found) == ["dense1", "dense2", "dense3"]
+    for matrix in found.values():
+        torch.testing.assert_close(matrix, expected, equal_nan=True)
+
+
 def test_initialisation_is_he_fan_out() -> None:
     torch.manual_seed(0)
     model = BUILDERS["densenet121"]()

@@ -62,7 +62,7 @@ def test_continuous_integration_runs_the_commands_of_the_readme() -> None:
 TEXTS = [
     path
     for pattern in ("*.md", "*.toml", "*.yml", "*.py", "book/**/*.md", "book/**/*.ipynb", "paperlib/**/*.py",
-                    "tests/**/*.py", "tools/*.py", ".ci/*", "paperlib/assets/runs/*/*.json")
+                    "tests/**/*.py", "tools/*.py", "bench/**/*.*", ".ci/*", "paperlib/assets/**/*.json")
     for path in sorted(ROOT.glob(pattern))
     if not {"_build", ".nox"} & set(path.parts)
 ]  # fmt: skip

@@ -5,15 +5,19 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 import paperlib
 from paperlib import RECIPES, checkpoint, data
+from paperlib.anatomy import kept_for_backward
 from paperlib.cli import Evaluate, predictor
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate
+from paperlib.models.densenet import DenseNet
 from paperlib.recipes import differences
 
 ASSETS = Path(paperlib.__file__).parent / "assets"
+BENCH = ASSETS / "bench" / "densenet_memory.json"
 RUNS = sorted(path.parent.relative_to(ASSETS / "runs").as_posix() for path in ASSETS.glob("runs/**/recipe.json"))
 WITH_WEIGHTS = [name for name in RUNS if (ASSETS / "runs" / name / "weights.safetensors").exists()]
 
@@ -48,3 +52,18 @@ def test_the_stored_weights_have_the_stated_error(name: str) -> None:
     found = evaluate(predictor(name, Evaluate(())), [test.images[i] for i in chosen], test.labels[::5])
     rate = stated["top1"] / 100
     assert abs(found.top1 - stated["top1"]) < 400 * (rate * (1 - rate) / found.images) ** 0.5
+
+
+def test_the_bench_of_densenets_is_of_this_code_and_keeps_to_the_published_ratios() -> None:
+    assert BENCH.read_bytes() == (Path(__file__).parents[1] / "bench" / "results" / BENCH.name).read_bytes()
+    bench = json.loads(BENCH.read_text(encoding="utf-8"))
+    for row in bench["steps"]:
+        if row["depth"] <= 70:  # the deeper take longer to count
+            with torch.device("meta"):
+                net = DenseNet("small", row["depth"], 12, 10, memory_efficient=row["form"] == "efficient")
+            assert kept_for_backward(net, batch=bench["setting"]["batch"]) == row["saved_bytes"]
+        assert row["saved_bytes"] < row["peak_bytes"] < 1.05 * row["saved_bytes"]
+    ours = next(ratio for ratio in bench["efficient / naive"] if ratio["depth"] == 100)
+    published = bench["published at depth 100"]
+    assert ours["memory"] <= published["memory"]
+    assert ours["time"] <= published["time"]

@@ -1,10 +1,21 @@
 """Views: sizes, aspect, and what the draws decide."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paperlib.transforms import TestView, TrainView, normalize, principal_colours, rescale
+from paperlib.errors import PaperlibError
+from paperlib.transforms import (
+    CropViews,
+    TestView,
+    TrainView,
+    five_crops,
+    grid_crops,
+    normalize,
+    principal_colours,
+    rescale,
+)
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
@@ -125,3 +136,38 @@ def test_the_colour_shift_moves_every_pixel_of_a_view_by_the_same_normal_amount(
     assert torch.equal(listed, view(images[:5], draws[:5]))
     middle = torch.cat([draws[:1, :4], torch.full((1, 3), 0.5)], dim=1)
     assert torch.equal(view(images[:1], middle), plain(images[:1], middle))  # the normal quantile of 1/2 is 0
+
+
+def corners(views: torch.Tensor) -> list[tuple[int, int]]:
+    """(left, top) of crops of a ramp."""
+    return [(int(v[0, 0, 0]), int(v[1, 0, 0])) for v in views]
+
+
+def test_the_grid_by_hand() -> None:
+    """From edge to edge; where the four steps are not whole, to the nearest pixel."""
+    views = grid_crops(ramp(40, 60), 32)
+    assert views.shape == (25, 3, 32, 32)
+    assert corners(views) == [(x, y) for y in (0, 2, 4, 6, 8) for x in (0, 7, 14, 21, 28)]
+    assert corners(grid_crops(ramp(37, 32), 32)) == [(0, y) for y in (0, 1, 2, 4, 5) for _ in range(5)]
+    assert [x for x, _ in corners(grid_crops(ramp(384, 384).clamp(max=255), 224)[:5])] == [0, 40, 80, 120, 160]
+
+
+def test_the_five_crops_by_hand() -> None:
+    assert corners(five_crops(ramp(40, 60), 32)) == [(0, 0), (28, 0), (0, 8), (28, 8), (14, 4)]
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(16, 80))
+def test_crop_views_have_the_size_of_the_crop(height: int, width: int, side: int) -> None:
+    image = ramp(height, width)
+    for cut, count in ((five_crops, 5), (grid_crops, 25)):
+        views = CropViews(side, 16, (100.0, 0.0, 0.0), (2.0, 1.0, 1.0), cut)(image)
+        assert views.shape == (count, 3, 16, 16)
+        whole = TestView(side, None, (100.0, 0.0, 0.0), (2.0, 1.0, 1.0))(image)
+        assert torch.equal(views[0], whole[:, :16, :16])
+        assert torch.equal(views[-1] if count == 25 else views[3], whole[:, -16:, -16:])
+
+
+def test_a_scale_below_the_crop_is_refused_not_padded() -> None:
+    for view in (lambda: TestView(31, 32, **PLAIN), lambda: CropViews(31, 32, cut=grid_crops, **PLAIN)):
+        with pytest.raises(PaperlibError, match="Q = 31 px is too small: the least is the 32 px crop"):
+            view()

@@ -227,6 +227,26 @@ def init_he(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+def connection_weights(model: DenseNet) -> dict[str, Tensor]:
+    """Fig. 5: for each dense block, the mean absolute weight that each reader (column) gives each source (row).
+
+    Sources are the maps that enter the block, then those of each of its layers; readers are the first convolution of
+    each layer, then the transition or classifier behind the block. NaN where a reader comes before a source.
+    """
+    blocks = {name: stage for name, stage in model.stages.items() if isinstance(stage, DenseBlock)}
+    behind = [stage.conv.weight for stage in model.stages.values() if isinstance(stage, Transition)]
+    matrices = {}
+    for (name, block), last in zip(blocks.items(), [*behind, model.classifier.weight], strict=True):
+        layers = [layer for layer in block.children() if isinstance(layer, DenseLayer)]
+        readers = [*(layer.conv1.weight for layer in layers), last]  # (outputs, inputs, ...) each
+        inputs, growth_rate = readers[0].shape[1], readers[1].shape[1] - readers[0].shape[1]
+        matrices[name] = matrix = torch.full((len(readers), len(readers)), torch.nan)
+        for column, weight in enumerate(readers):
+            parts = weight.detach().split([inputs] + column * [growth_rate], dim=1)
+            matrix[: column + 1, column] = torch.stack([part.abs().mean() for part in parts])
+    return matrices
+
+
 def load_torchvision_state(model: DenseNet, state: Mapping[str, Tensor]) -> None:
     """Copy the weights of torchvision's DenseNet of the same depth into `model`, whose logits are then the same.
 

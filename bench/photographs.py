@@ -1,0 +1,154 @@
+"""Thousands of photographs of wild sizes and modes through `evaluate`: none is lost, and the memory stays flat.
+
+    python bench/photographs.py --out bench/results/photographs.json [--count 10000] [--early 1000]
+
+The photographs are made one at a time, written to a temporary folder, read by `paperlib.data.photograph` and removed;
+they depend on their number alone. Every kind of file in `KINDS` comes in turn. Most are small, with an aspect up to
+10; every 50th of the first 850 is 6000x6000 px, each kind once, so that the worst has been seen early; later every
+200th has one side of 6000 px. A tiny net evaluates them densely. The peak of resident memory (of Linux and macOS) is
+noted after `--early` photographs and after all.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from paperlib import build, checkpoint, data
+from paperlib.dense import dense
+from paperlib.evaluate import Errors, evaluate
+from paperlib.models.vgg import VGG
+
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+# Mode of the image, name of its file, options of its writer.
+KINDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("RGB", "x.jpg", {}),
+    ("RGB", "x.jpg", {"exif": TURNED}),
+    ("RGB", "x.jpg", {"progressive": True}),
+    ("RGB", "x.png", {"compress_level": 1}),
+    ("RGB", "x.bmp", {}),
+    ("RGBA", "x.png", {"compress_level": 1}),
+    ("LA", "x.png", {"compress_level": 1}),
+    ("L", "x.jpg", {}),
+    ("P", "x.png", {"compress_level": 1}),
+    ("P", "x.png", {"compress_level": 1, "transparency": 0}),
+    ("P", "x.gif", {"transparency": 0}),
+    ("CMYK", "x.jpg", {}),
+    ("CMYK", "x.tif", {}),
+    ("1", "x.png", {"compress_level": 1}),
+    ("I;16", "x.png", {"compress_level": 1}),
+    ("I", "x.tif", {}),
+    ("F", "x.tif", {}),
+)
+
+
+def size(index: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Width and height: sides from 1 to 6,000 px, one at most 10 times the other."""
+    if index < 50 * len(KINDS) and index % 50 == 0:
+        return 6000, 6000
+    long = 6000 if index % 200 == 0 else int(10 ** rng.uniform(0, 2.5))
+    sides = long, ceil(long / rng.uniform(1, 10))
+    return sides if rng.random() < 0.5 else sides[::-1]
+
+
+def picture(index: int) -> Image.Image:
+    """Photograph `index` in the mode of its turn: a few blotches of colour."""
+    rng = np.random.default_rng(index)
+    mode = KINDS[index % len(KINDS)][0]
+    sides = size(index, rng)
+    if mode in ("I;16", "I", "F"):
+        top = 1.0 if mode == "F" else 65535
+        values = rng.uniform(0, top, (5, 7)).astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode])
+        rows, columns = (np.arange(n) * k // n for n, k in ((sides[1], 5), (sides[0], 7)))
+        return Image.fromarray(values[rows[:, None], columns])
+    blotches = Image.fromarray(rng.integers(0, 256, (5, 7, 4), dtype=np.uint8))  # RGBA
+    return blotches.resize(sides, Image.Resampling.NEAREST).convert("RGB" if mode == "P" else mode).convert(mode)
+
+
+class Generated(Sequence[Tensor]):
+    """`count` photographs, made, read and removed when asked for. Notes the peak of memory before number `early`."""
+
+    def __init__(self, folder: Path, count: int, early: int) -> None:
+        self.folder, self.count, self.early = folder, count, early
+        self.early_peak, self.read = 0.0, 0
+        self.modes: set[str] = set()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
+        if index == self.early:
+            self.early_peak = peak()
+        _, name, options = KINDS[index % len(KINDS)]
+        path = self.folder / f"{index}-{name}"
+        picture(index).save(path, **options)
+        with Image.open(path) as stored:
+            self.modes.add(stored.mode)
+        image = data.photograph(path)
+        path.unlink()
+        self.read += 1
+        return image
+
+
+def peak() -> float:
+    """MB that were resident at once, at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def run(count: int, early: int, memory: float) -> tuple[Errors, Generated, list[int]]:
+    """Evaluate `count` photographs; also the numbers of posteriors that came, chunk by chunk."""
+    torch.manual_seed(0)
+    model = build("vgg11", 4, width=1 / 16, image_size=32, hidden=16)
+    assert isinstance(model, VGG)
+    predict = dense(model, (40,), (127.0,) * 3, (64.0,) * 3, memory=memory)
+    came: list[int] = []
+    with tempfile.TemporaryDirectory() as folder:
+        photographs = Generated(Path(folder), count, early)
+        found = evaluate(
+            predict, photographs, torch.arange(count) % 4, memory=memory, keep=lambda p: came.append(len(p))
+        )
+    return found, photographs, came
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--early", type=int, default=1_000)
+    parser.add_argument("--memory", type=float, default=256, help="MB, as paperlib evaluate --memory")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    start = time.process_time()
+    found, photographs, came = run(args.count, args.early, args.memory)
+    report = {
+        "given": args.count,
+        "read": photographs.read,
+        "counted": found.images,
+        "posteriors": sum(came),
+        "modes": sorted(photographs.modes),
+        "memory_mb": args.memory,
+        f"peak_mb_after_{args.early}": photographs.early_peak,
+        f"peak_mb_after_{args.count}": peak(),
+        "processor_seconds": time.process_time() - start,
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+    }
+    print(json.dumps(report, indent=2))
+    checkpoint.write(args.out, (json.dumps(report, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()

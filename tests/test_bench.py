@@ -1,0 +1,32 @@
+"""The measuring scripts do what they say, on a small scale."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[1] / "bench"
+
+
+def test_photographs_of_every_kind_are_all_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Sixty of `bench/photographs.py`, three or four of every kind, those of 6,000 px as 300."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    photographs = importlib.import_module("photographs")
+    whole = photographs.size
+    monkeypatch.setattr(photographs, "size", lambda i, rng: tuple(min(n, 300) for n in whole(i, rng)))
+    found, images, came = photographs.run(60, early=30, memory=0.1)
+    assert found.images == images.read == sum(came) == 60
+    assert len(came) > 3  # several chunks
+    assert images.modes == {"RGB", "RGBA", "LA", "L", "P", "CMYK", "1", "I;16", "I", "F"}
+    assert images.early_peak > 0
+
+
+def test_the_photographs_are_as_wild_as_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    photographs = importlib.import_module("photographs")
+    rng = photographs.np.random.default_rng(0)
+    sizes = {i: photographs.size(i, rng) for i in range(3000)}
+    assert min(map(min, sizes.values())) == 1
+    assert max(max(size) / min(size) for size in sizes.values()) <= 10
+    worst = {i % len(photographs.KINDS) for i, size in sizes.items() if size == (6000, 6000)}
+    assert worst == set(range(len(photographs.KINDS)))

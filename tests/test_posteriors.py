@@ -1,0 +1,127 @@
+"""Posteriors on disk: equal to a second pass, fused as nets are, refused where the images differ."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from paperlib import data, posteriors
+from paperlib.cli import Evaluate, main, measured
+from paperlib.errors import PaperlibError
+from paperlib.posteriors import Pass
+
+from .conftest import TINY, run, tiny_data
+
+Printed = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two nets of two seeds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(data.DATASETS, "tiny", tiny_data)
+        folder = tmp_path_factory.mktemp("runs")
+        recipes = {seed: dataclasses.replace(TINY, seed=seed, epochs=2) for seed in (0, 1)}
+        return [str(run(recipe, folder / f"seed{seed}", log=lambda line: None)) for seed, recipe in recipes.items()]
+
+
+def test_saved_posteriors_equal_a_second_pass(runs: list[str], tmp_path: Path, capsys: Printed) -> None:
+    """The line of the file is the line of the run, its seconds included: those of the pass."""
+    file = tmp_path / "one.safetensors"
+    assert main(["evaluate", runs[0], "--protocol", "multi-crop", "--scales", "40", "36", "--save", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert f"{runs[0]}  tiny/test  multi-crop Q=40,36\ntop-1 error" in printed
+    assert main(["evaluate", str(file)]) == 0
+    assert capsys.readouterr().out == printed
+    (stored,) = posteriors.load(file)
+    again = measured(runs[0], Evaluate((), protocol="multi-crop", scales=(40, 36)))
+    assert torch.equal(stored.posteriors, again.posteriors)
+    assert stored.posteriors.shape == (21, 4)
+    assert dataclasses.replace(stored, posteriors=again.posteriors, labels=again.labels, seconds=0) == (
+        dataclasses.replace(again, seconds=0)
+    )
+
+
+def test_runs_and_files_are_fused_alike(runs: list[str], tmp_path: Path, capsys: Printed) -> None:
+    first, both = str(tmp_path / "first"), str(tmp_path / "both")
+    assert main(["evaluate", runs[0], "--save", first]) == 0
+    assert main(["evaluate", *runs, "--save", both]) == 0
+    fused = capsys.readouterr().out.partition("fusion of 2\n")[2]
+    error = fused.partition("(")[0]
+    assert error.startswith("top-1 error")
+    for arguments in ([both], [first, runs[1]], [first, runs[1], "--save", first]):
+        assert main(["evaluate", *arguments]) == 0
+        assert capsys.readouterr().out.partition("fusion of 2\n")[2].partition("(")[0] == error
+    assert [p.run for p in posteriors.load(Path(first))] == runs  # a file holds the nets, not their mean
+
+
+def passes(*tables: list[list[float]]) -> list[Pass]:
+    classes, labels = ("a", "b"), torch.tensor([0, 1, 0])
+    about = {"protocol": "center", "scales": (36,), "data": "tiny", "split": "test", "classes": classes}
+    return [
+        Pass(run=f"run{i}", seconds=2.5, posteriors=torch.tensor(table), labels=labels, **about)  # type: ignore[arg-type]
+        for i, table in enumerate(tables)
+    ]
+
+
+def test_fusion_by_hand() -> None:
+    """Alone each errs on one image of three; their mean on none. A net fused with itself is the net."""
+    sure, unsure = passes([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]], [[0.6, 0.4], [0.1, 0.9], [0.4, 0.6]])
+    assert sure.errors.top1 == unsure.errors.top1 == pytest.approx(100 / 3)
+    fused = posteriors.fusion([sure, unsure])
+    assert (fused.top1, fused.images, fused.seconds) == (0, 3, 5.0)
+    assert posteriors.fusion([sure, sure]).top1 == sure.errors.top1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": "cifar10"}, r"data: tiny and cifar10\)"),
+        ({"split": "val"}, r"split: test and val\)"),
+        ({"classes": ("b", "a")}, r"classes: 2 \(a, b ...\) and 2 \(b, a ...\)"),
+        ({"labels": torch.tensor([0, 1])}, r"images: 3 and 2\)"),
+        ({"labels": torch.tensor([0, 1, 1])}, r"labels: 1 of 3 differ\)"),
+    ],
+)
+def test_other_images_are_refused(change: dict[str, object], message: str, tmp_path: Path, capsys: Printed) -> None:
+    (one,) = passes([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]])
+    other = dataclasses.replace(one, run="other", **change)  # type: ignore[arg-type]
+    with pytest.raises(PaperlibError, match=f"run0 and other cannot be fused .*{message}"):
+        posteriors.fusion([one, other])
+    files = [str(tmp_path / name) for name in ("one", "other")]
+    for file, p in zip(files, (one, other), strict=True):
+        posteriors.save(Path(file), [p])
+    assert main(["evaluate", *files]) == 2
+    assert "cannot be fused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"not a file of posteriors", None])
+def test_a_broken_file_is_named(content: bytes | None, runs: list[str], tmp_path: Path, capsys: Printed) -> None:
+    file = tmp_path / "x.safetensors"
+    file.write_bytes((Path(runs[0]) / "weights.safetensors").read_bytes() if content is None else content)
+    assert main(["evaluate", str(file)]) == 2
+    assert f"{file} holds no posteriors of paperlib evaluate --save" in capsys.readouterr().err
+
+
+def test_what_cannot_be_done_is_said_before_time_is_spent(runs: list[str], tmp_path: Path, capsys: Printed) -> None:
+    for arguments, message in (
+        ([], "name a run folder"),
+        ([runs[0], "nowhere"], "no run folder 'nowhere'"),
+        ([runs[0], "--save", str(tmp_path / "no" / "file")], "there is no folder"),
+    ):
+        assert main(["evaluate", *arguments]) == 2
+        printed = capsys.readouterr()
+        assert message in printed.err
+        assert printed.out == ""
+    assert main(["evaluate", runs[0], "--save", str(tmp_path)]) == 2
+    assert f"cannot write {tmp_path}" in capsys.readouterr().err
+
+
+def test_bf16_is_near(runs: list[str]) -> None:
+    """An option, not the default: the posteriors move, a little."""
+    exact, near = (measured(runs[0], Evaluate((), precision=p)).posteriors for p in ("fp32", "bf16"))
+    assert 0 < (exact - near).abs().max() < 0.05
+    assert isinstance(near, Tensor)
+    torch.testing.assert_close(near.sum(dim=1), torch.ones(21))
