@@ -82,16 +82,17 @@ def list_command(args: Sequence[str]) -> None:
         print(f"  {name:<20}{r.model} on {r.data}: {r.target}")
     print("\ndata sets")
     print("  " + "  ".join(data.DATASETS))
+    print("  folder:PATH             a folder with train, test and perhaps val, each of one folder a class")
 
 
 def train_command(args: Sequence[str]) -> None:
-    """Train a recipe: paperlib train RECIPE [--out FOLDER] [--epochs 20] [--lr 0.02] ..."""
+    """Train a recipe: paperlib train RECIPE [--out FOLDER] [--epochs 20] [--lr 0.02] [--skip-bad] ..."""
     from paperlib.run import run
 
     if not args or args[0].startswith("-"):
         names = "\n".join(f"  {name:<20}{r.target}" for name, r in RECIPES.items())
         print(f"{train_command.__doc__}\n\nrecipes:\n{names}\n")
-        print("paperlib train RECIPE --help lists every value of a recipe")
+        print("paperlib train RECIPE --help lists every value of a recipe, and the options of the machine")
         sys.exit(0 if args else 2)
     name, *rest = args
     prog = f"paperlib train {name}"
