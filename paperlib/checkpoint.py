@@ -1,9 +1,10 @@
 """What a run folder holds, and its safe writing and reading.
 
-    recipe.json          the recipe, its name, the classes, the versions and the machine
-    metrics.csv          a row an epoch
-    state.safetensors    everything needed to go on after the last whole epoch
-    weights.safetensors  the weights of a finished run
+    recipe.json              the recipe, its name, the classes, the versions and the machine
+    metrics.csv              a row an epoch
+    state-STEPS.safetensors  everything needed to go on after so many steps; the last two
+    bad_files.json           the photographs that a run with --skip-bad leaves out
+    weights.safetensors      the weights of a finished run
 
 Every file is written beside its place and then moved there: a reader sees the old one or the new one, whole.
 No file is a pickle: nothing that a folder contains can run code.
@@ -13,10 +14,11 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.resources import files
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +35,30 @@ from paperlib.version import __version__
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically: all of it or, whatever happens, nothing."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Write `content` to `path` atomically: all of it or, with PaperlibError, nothing, also when the power fails."""
+    partial = path.with_name(".partial")  # one name: what a killed process left is written over
     try:
         with open(partial, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+        if os.name == "posix":  # elsewhere a folder cannot be opened
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        advice = "make room there, and the same command goes on"
+        raise PaperlibError(f"cannot write {path} ({error}); what was there before is whole; {advice}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` to `path` as `write` does."""
+    write(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def _environment() -> dict[str, str]:
@@ -50,24 +66,30 @@ def _environment() -> dict[str, str]:
     return found | {"paperlib": __version__} | {name: version(name) for name in ("torch", "torchvision", "accelerate")}
 
 
-def begin(folder: Path, name: str, recipe: Recipe, classes: Sequence[str]) -> None:
+def begin(folder: Path, name: str, recipe: Recipe, classes: Sequence[str], machine: dict[str, Any]) -> None:
     """Make the run folder with its recipe.json, or check that the run there is this very one.
 
-    A folder where no epoch is done yet is taken over. Raises PaperlibError naming each value that differs, and where
+    A folder where nothing is saved yet is taken over. Raises PaperlibError naming each value that differs, and where
     the folder cannot be made.
     """
     path = folder / "recipe.json"
-    if path.exists() and begun(folder):
+    if path.exists() and states(folder):
         check(folder, recipe)
-        if _read_run(folder)["classes"] != list(classes):
-            raise PaperlibError(f"{folder} holds a run on other classes; are the data of {recipe.data} whole?")
+        there = _read_run(folder)["classes"]
+        if there != list(classes):
+            pairs = [f"{a!r} -> {b!r}" for a, b in zip_longest(there, classes) if a != b]
+            counts = f"{len(there)} there, {len(classes)} here; the first that differs: {pairs[0]}"
+            raise PaperlibError(
+                f"{folder} holds a run on other classes ({counts}); are the data of {recipe.data} whole?"
+            )
         return
-    content = {"name": name, "recipe": asdict(recipe), "classes": list(classes), "environment": _environment()}
+    environment = _environment() | machine
+    content = {"name": name, "recipe": asdict(recipe), "classes": list(classes), "environment": environment}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write(path, (json.dumps(content, indent=2) + "\n").encode())
     except OSError as error:
         raise PaperlibError(f"cannot make the run folder {folder} ({error}); choose another with --out") from error
+    write_json(path, content)
 
 
 def check(folder: Path, recipe: Recipe) -> None:
@@ -90,35 +112,73 @@ def _read_run(folder: Path) -> dict[str, Any]:
     return content
 
 
+def states(folder: Path) -> list[Path]:
+    """The saved states, the newest first; none in a new folder."""
+    return sorted(folder.glob("state-*.safetensors"), reverse=True)
+
+
 def save_state(
-    folder: Path, epoch: int, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: dict[str, Any]
+    folder: Path,
+    steps: int,
+    numbers: dict[str, Any],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    random: Tensor,
 ) -> None:
-    """Keep all that is needed to go on after `epoch` whole epochs."""
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    """Keep all that is needed to go on after `steps` steps; the state before this one stays too, older ones go.
+
+    `numbers` is what fits in JSON; `random` (processes, n) holds the random state of each process.
+    """
+    tensors = {"random": random} | {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     state = optimizer.state_dict()
     for index, values in state["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if value is not None}
-    numbers = {"epoch": epoch, "groups": state["param_groups"], "schedule": schedule}
-    write(folder / "state.safetensors", save(_plain(tensors), {"numbers": json.dumps(numbers)}))
+    content = save(_plain(tensors), {"numbers": json.dumps(numbers | {"groups": state["param_groups"]})})
+    write(folder / f"state-{steps:09}.safetensors", content)
+    for old in states(folder)[2:]:
+        old.unlink()
 
 
-def load_state(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, dict[str, Any]]:
-    """Restore model and optimizer; returns the whole epochs done (0 in a new folder) and the schedule's state."""
-    path = folder / "state.safetensors"
-    if not begun(folder):
-        return 0, {}
+def set_broken_aside(folder: Path, say: Callable[[str], None]) -> None:
+    """Rename states that cannot be read to .broken, and say so, until the newest can. PaperlibError if none can."""
+    found = states(folder)
+    for path in found:
+        try:
+            _read_state(path)
+            return
+        except PaperlibError:
+            path.rename(path.with_suffix(".broken"))
+            say(f"{path} cannot be read: it is set aside as .broken, and the run goes on from the state before it")
+    if found:
+        raise PaperlibError(f"no state in {folder} can be read; remove the folder to begin anew")
+
+
+def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors, metadata = _read_tensors(path)
     if "numbers" not in metadata:
-        raise PaperlibError(f"{path} is not a state of paperlib; remove it and run the same command again")
-    numbers = json.loads(metadata["numbers"])
-    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+        raise PaperlibError(f"{path} is not a state of paperlib")
+    return tensors, json.loads(metadata["numbers"])
+
+
+def load_state(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, Any], Tensor | None]:
+    """Restore model and optimizer from the newest state; returns its numbers and random states, or {} and None."""
+    if not states(folder):
+        return {}, None
+    path = states(folder)[0]
+    tensors, numbers = _read_state(path)
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".")
             state.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": numbers["groups"]})
-    return numbers["epoch"], numbers["schedule"]
+    try:
+        model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+        optimizer.load_state_dict({"state": state, "param_groups": numbers.pop("groups")})
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise PaperlibError(f"{path} is the state of another net ({error}); remove it") from error
+    return numbers, tensors["random"]
 
 
 def save_weights(folder: Path, model: nn.Module, dtype: torch.dtype | None = None) -> None:
@@ -142,6 +202,23 @@ def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise PaperlibError(f"{path} is broken ({error}); remove it and run the same command again") from error
 
 
+def save_bad(folder: Path, bad: dict[str, dict[int, str]]) -> None:
+    """Write bad_files.json: of each split the index of each photograph that is left out, and what is wrong with it."""
+    write_json(folder / "bad_files.json", bad)
+
+
+def load_bad(folder: Path) -> dict[str, dict[int, str]] | None:
+    """What `save_bad` wrote; None where it did not."""
+    path = folder / "bad_files.json"
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {split: {int(index): str(wrong) for index, wrong in content[split].items()} for split in content}
+    except (AttributeError, OSError, TypeError, ValueError) as error:
+        raise PaperlibError(f"{path} is broken ({error}); remove it, and --skip-bad makes it anew") from error
+
+
 def save_metrics(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write metrics.csv: `rows` of the same keys, one an epoch."""
     lines = [",".join(rows[0]), *(",".join(str(value) for value in row.values()) for row in rows)]
@@ -155,11 +232,6 @@ def load_metrics(folder: Path) -> list[dict[str, float]]:
         return []
     with open(path, newline="") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-
-
-def begun(folder: Path) -> bool:
-    """Whether the run in this folder has whole epochs to go on from."""
-    return (folder / "state.safetensors").exists()
 
 
 def finished(folder: Path) -> bool:

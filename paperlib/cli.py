@@ -20,7 +20,7 @@ from paperlib.evaluate import MEMORY, Predictor, average, center, evaluate, mirr
 from paperlib.models import MODELS, build
 from paperlib.models.vgg import VGG
 from paperlib.posteriors import Pass
-from paperlib.recipes import RECIPES, Precision, Recipe, recipe
+from paperlib.recipes import PLAIN, RECIPES, Machine, Recipe, recipe
 
 Protocol = Literal["center", "mirror", "ten-crop", "multi-crop", "dense", "multi-crop+dense"]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -33,6 +33,7 @@ class Train:
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     out: Path | None = None
     """Run folder; runs/RECIPE by default."""
+    machine: Annotated[Machine, tyro.conf.arg(name="")] = PLAIN
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Evaluate:
     """Images to count on. Choose models on val; look at test once."""
     every: int = 1
     """Count on every n-th image only, the first among them."""
-    precision: Precision = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the net."""
     memory: float = MEMORY
     """MB of decoded images to hold, and as much again for one pass through the net."""
@@ -84,21 +85,22 @@ def list_command(args: Sequence[str]) -> None:
         print(f"  {name:<20}{r.model} on {r.data}: {r.target}")
     print("\ndata sets")
     print("  " + "  ".join(data.DATASETS))
+    print("  folder:PATH             a folder with train, test and perhaps val, each of one folder a class")
 
 
 def train_command(args: Sequence[str]) -> None:
-    """Train a recipe: paperlib train RECIPE [--out FOLDER] [--epochs 20] [--lr 0.02] ..."""
+    """Train a recipe: paperlib train RECIPE [--out FOLDER] [--epochs 20] [--lr 0.02] [--skip-bad] ..."""
     from paperlib.run import run
 
     if not args or args[0].startswith("-"):
         names = "\n".join(f"  {name:<20}{r.target}" for name, r in RECIPES.items())
         print(f"{train_command.__doc__}\n\nrecipes:\n{names}\n")
-        print("paperlib train RECIPE --help lists every value of a recipe")
+        print("paperlib train RECIPE --help lists every value of a recipe, and the options of the machine")
         sys.exit(0 if args else 2)
     name, *rest = args
     prog = f"paperlib train {name}"
     wish = tyro.cli(Train, default=Train(recipe=recipe(name)), args=rest, prog=prog)
-    run(wish.recipe, wish.out or Path("runs") / name, name=name, log=partial(print, flush=True))
+    run(wish.recipe, wish.out or Path("runs") / name, wish.machine, name=name, log=partial(print, flush=True))
 
 
 def evaluate_command(args: Sequence[str]) -> None:

@@ -1,10 +1,9 @@
-"""Data sets by name, with explicit training, validation and test splits, and the batches of an epoch."""
+"""Data sets by name, with explicit training, validation and test splits."""
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,14 +11,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
 from torchvision import datasets
 from torchvision.datasets import mnist
 from torchvision.transforms.v2 import functional as F
 
 from paperlib.errors import PaperlibError, unknown
 from paperlib.scenes import Scenes
-from paperlib.transforms import TrainView
 
 Images = Sequence[Tensor] | Tensor
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -59,10 +56,17 @@ def root() -> Path:
 def load(name: str, *, download: bool = False) -> Data:
     """The data set `name`, read below `root()` unless it is embedded; `download` fetches it first where it is missing.
 
+    `folder:PATH`, from `root()` or absolute, is a folder with `train` and `test`, each of one folder a class; where it
+    has `val` too, that validates, else a tenth of `train`.
     Raises PaperlibError for an unknown name, and for missing or broken files, naming them and what to do.
     """
+    kind, _, place = name.partition(":")
+    if kind == "folder" and place:
+        folder = root() / Path(place).expanduser()
+        val = folder / "val"
+        return folders(folder / "train", folder / "test", val if val.exists() else None, carved=0.1)
     if name not in DATASETS:
-        raise unknown("data set", name, DATASETS)
+        raise unknown("data set", name, [*DATASETS, "folder:PATH"])
     try:
         return DATASETS[name](download)
     except PaperlibError:
@@ -201,22 +205,61 @@ def _imagenette(download: bool) -> Data:
 
 
 def _photographs(paths: Sequence[str | Path], labels: Tensor, indices: Tensor) -> Split:
-    return Split(Photographs([Path(paths[i]) for i in indices.tolist()]), labels[indices])
+    return Split(Photographs([paths[i] for i in indices.tolist()]), labels[indices])
 
 
 def _imagenet(download: bool) -> Data:
     """Folders `imagenet/train` and `imagenet/val` of one folder a class; 4% of the former validates, the latter tests.
 
-    The labels of ImageNet's own test images are not public. It cannot be downloaded without an account.
+    The labels of ImageNet's own test images are not public. Where the three archives that image-net.org gives to whom
+    it has registered lie in `imagenet`, `download` checks and unpacks them; it fetches nothing.
     """
-    sets = [datasets.ImageFolder(root() / "imagenet" / part) for part in ("train", "val")]
-    if sets[0].classes != sets[1].classes:
-        raise PaperlibError(f"{root() / 'imagenet'}: train and val hold other classes")
-    labels, test_labels = (torch.tensor(s.targets) for s in sets)
-    train, val = carve(labels, 0.04, seed=0)  # about as many as the 50,000 of the official validation
-    paths, test_paths = ([path for path, _ in s.samples] for s in sets)
-    test = _photographs(test_paths, test_labels, torch.arange(len(test_labels)))
-    return Data(tuple(sets[0].classes), _photographs(paths, labels, train), _photographs(paths, labels, val), test)
+    folder = root() / "imagenet"
+    for part in ("train", "val") if download else ():
+        datasets.ImageNet(folder, part)
+    # 4% are about as many as the 50,000 of the official validation.
+    return folders(folder / "train", folder / "val", None, carved=0.04)
+
+
+def folders(train: Path, test: Path, val: Path | None, carved: float) -> Data:
+    """Photographs in one folder a class; without `val`, that fraction of each class of `train` validates.
+
+    Whatever lies in the folder of a class is taken for a photograph, except names that begin with a dot: what is none
+    is found when it is read. Raises PaperlibError where the classes of the parts differ, or a class has no files.
+    """
+    classes, paths, labels = _class_folders(train)
+    splits = []
+    for folder in [test, val] if val else [test]:
+        others, own, own_labels = _class_folders(folder)
+        if others != classes:
+            differ = ", ".join(sorted(set(classes) ^ set(others))[:5])
+            raise PaperlibError(f"{train} and {folder} hold other classes; only one of them has {differ}")
+        splits.append(Split(Photographs(own), own_labels))
+    if val:
+        return Data(classes, Split(Photographs(paths), labels), splits[1], splits[0])
+    rest, chosen = carve(labels, carved, seed=0)
+    return Data(classes, _photographs(paths, labels, rest), _photographs(paths, labels, chosen), splits[0])
+
+
+def _class_folders(folder: Path) -> tuple[tuple[str, ...], list[str], Tensor]:
+    if not folder.is_dir():
+        raise PaperlibError(
+            f"there is no folder {folder} with a folder of photographs for each class; set PAPERLIB_DATA"
+        )
+    paths: list[str] = []
+    labels: list[int] = []
+    classes = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
+    for label, name in enumerate(classes):
+        if not (folder / name).is_dir():
+            raise PaperlibError(f"{folder / name} is not the folder of a class; remove it")
+        own = sorted(entry.path for entry in os.scandir(folder / name) if not entry.name.startswith("."))
+        if not own:
+            raise PaperlibError(f"{folder / name} holds no photographs; fill or remove it")
+        paths += own
+        labels += [label] * len(own)
+    if len(classes) < 2:
+        raise PaperlibError(f"{folder} holds {len(classes)} classes; a net needs two")
+    return tuple(classes), paths, torch.tensor(labels)
 
 
 DATASETS: dict[str, Callable[[bool], Data]] = {
@@ -238,6 +281,8 @@ def photograph(path: str | Path) -> Tensor:
     least to its greatest value. Raises PaperlibError naming the file where it is unreadable, or where one side is
     more than `MAX_ASPECT` times the other.
     """
+    if not os.path.isfile(path):  # opening what is neither file nor folder may wait for ever
+        raise PaperlibError(f"{path} is not a file that can be read; replace or remove it")
     try:
         with Image.open(path) as image:
             if max(image.size) > MAX_ASPECT * min(image.size):
@@ -269,51 +314,12 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 class Photographs(Sequence[Tensor]):
     """Image files, decoded when asked for."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = paths
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        # One block of memory: a million strings would be copied to every worker process as it counts references.
+        self.paths = np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
-        return photograph(self.paths[index])
-
-
-class EpochOrder(Sampler[tuple[int, int]]):
-    """(epoch, index) for every image once, in an order that `seed` and `epoch` alone decide."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size, self.seed, self.epoch = size, seed, 0
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        yield from ((self.epoch, i) for i in torch.randperm(self.size, generator=generator).tolist())
-
-
-class TrainViews(Dataset[tuple[Tensor, Tensor]]):
-    """Batches of training views of a split, asked for by the (epoch, index) pairs of `EpochOrder`.
-
-    The random numbers of image i in epoch e depend on (seed, e, i) alone: not on the batch, the process or the past.
-    """
-
-    def __init__(self, split: Split, view: TrainView, seed: int) -> None:
-        self.split, self.view = split, view
-        self._draws = lru_cache(maxsize=1)(lambda epoch: _uniform(seed, epoch, len(split), view.draws))
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """Views (N, 3, crop, crop) and labels (N,) of N keys."""
-        epoch, indices = keys[0][0], [i for _, i in keys]
-        images = self.split.images
-        chosen = images[indices] if isinstance(images, Tensor) else [images[i] for i in indices]
-        return self.view(chosen, self._draws(epoch)[indices]), self.split.labels[indices]
-
-
-def _uniform(seed: int, epoch: int, size: int, draws: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch + 500_009)
-    return torch.rand(size, draws, generator=generator)
+        return photograph(os.fsdecode(self.paths[index]))

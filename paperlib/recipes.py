@@ -8,7 +8,7 @@ from paperlib.errors import PaperlibError, unknown
 
 Option = int | float | bool | str
 Schedules = Literal["plateau", "milestones", "one-cycle"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 Colours = Literal["none", "train", "imagenet"]
 SCHEDULES, PRECISIONS, COLOURS = get_args(Schedules), get_args(Precision), get_args(Colours)
 
@@ -62,8 +62,12 @@ class Recipe:
     """Nesterov's form of the momentum."""
     weight_decay: float
     """L2 penalty, on every parameter."""
+    warm_up_lr: float = 0.0
+    """Learning rate until the training error of a few steps is below 80% (ResNet, section 4.2); 0: no warm-up."""
+    clip: float = 0.0
+    """Largest norm of the gradient over all parameters: a longer one is scaled down to it; 0: any."""
     precision: Precision = "fp32"
-    """Arithmetic of the forward and backward pass."""
+    """Arithmetic of the forward and backward pass; fp16, whose loss is scaled, on GPUs only."""
     channels_last: bool = False
     """Keep maps as (N, H, W, C) in memory: the same numbers but for rounding, often faster."""
     seed: int = 0
@@ -82,6 +86,9 @@ class Recipe:
             value = getattr(self, name)
             _refuse(not isinstance(value, int) or value < 1, f"{name} must be a whole number above 0, not {value}")
         _refuse(not 0 < self.lr < inf, f"lr must be above 0, not {self.lr}")
+        for name in ("warm_up_lr", "clip"):
+            value = getattr(self, name)
+            _refuse(not 0 <= value < inf, f"{name} must not be negative, not {value}")
         _refuse(self.patience < 0, f"patience must not be negative, not {self.patience}")
         _refuse(not 0 <= self.seed < 2**31, f"seed must lie in [0, 2^31), not {self.seed}")
         _refuse(not all(0 <= m <= 255 for m in self.mean), f"mean must lie in [0, 255], not {self.mean}")
@@ -104,9 +111,42 @@ class Recipe:
         return int(self.crop_side or self.options.get("image_size", 224))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """How a run is carried out: none of it belongs to the experiment, and a run may go on with other values.
+
+    The processes that torchrun starts and `accumulate` share out each batch: results are equal but for rounding, and
+    for batch norm, which takes the statistics of each share.
+    """
+
+    workers: int | None = None
+    """Processes that decode and cut photographs; by default none where these fit in memory, else one per core."""
+    accumulate: int = 1
+    """Parts in which each process takes its share of a batch, one after the other: less memory, the same batch."""
+    sync_batch_norm: bool = False
+    """Batch norm takes the statistics of the whole batch over all processes (on GPUs)."""
+    compile: bool = False
+    """Compile the net (torch.compile): minutes at the start, faster steps after."""
+    save_minutes: float = 10.0
+    """Minutes from one saved state to the next within an epoch; after an epoch it is always saved."""
+    skip_bad: bool = False
+    """Leave out photographs that cannot be read, and list them in bad_files.json; without it the first one stops."""
+    tensorboard: bool = False
+    """Write the metrics for TensorBoard as well, into the run folder."""
+
+    def __post_init__(self) -> None:
+        wrong = self.workers is not None and self.workers < 0
+        _refuse(wrong, f"workers must not be negative, not {self.workers}")
+        _refuse(self.accumulate < 1, f"accumulate must be a whole number above 0, not {self.accumulate}")
+        _refuse(not self.save_minutes >= 0, f"save_minutes must not be negative, not {self.save_minutes}")
+
+
 def _refuse(wrong: bool, message: str) -> None:
     if wrong:
-        raise PaperlibError(f"recipe: {message}")
+        raise PaperlibError(message)
+
+
+PLAIN = Machine()  # nothing said
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

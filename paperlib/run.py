@@ -1,35 +1,32 @@
 """A training run on one page: data, model, epochs, validation, checkpoints."""
 
-import math
+import os
+import signal
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DataLoaderConfiguration, broadcast_object_list
+from accelerate.utils import gather_object
 from torch import nn
 from torch.utils.data import DataLoader
 
 from paperlib import checkpoint, data
+from paperlib.batches import Batch, EpochOrder, Rescaled, TrainViews, fits, kept, unreadable, whole
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate, one_view
 from paperlib.models import build
 from paperlib.models.vgg import VGG, start_from_net_a
-from paperlib.recipes import Recipe
-from paperlib.train import Schedule, make_optimizer, train_epoch
-from paperlib.transforms import IMAGENET_COLOURS, TestView, TrainView, principal_colours, rescale
+from paperlib.recipes import PLAIN, Machine, Recipe
+from paperlib.signals import caught
+from paperlib.train import Progress, Schedule, make_optimizer, random_state, train_epoch
+from paperlib.transforms import IMAGENET_COLOURS, TestView, TrainView, principal_colours
 
-
-def kept(images: data.Images, side: int, device: torch.device) -> data.Images:
-    """The training images, decoded once, with their smaller side at `side` (S_max), from which S is drawn each time.
-
-    Those that come as one tensor lie on the device, where their views are made too.
-    """
-    if isinstance(images, torch.Tensor):
-        return rescale(images, side).to(device)
-    return [rescale(image, side) for image in images]
+Bad = dict[str, dict[int, str]]  # of train and val, photographs that cannot be read: index, what is wrong
 
 
 def borrow(model: nn.Module, recipe: Recipe, folder: Path) -> None:
@@ -49,81 +46,183 @@ def borrow(model: nn.Module, recipe: Recipe, folder: Path) -> None:
         raise PaperlibError(f"cannot start from {recipe.start} ({error}); {first}") from error
 
 
-def run(recipe: Recipe, folder: Path, *, name: str = "", log: Callable[[str], None] = print) -> Path:
+def accelerate(recipe: Recipe, machine: Machine, say: Callable[[str], None]) -> Accelerator:
+    """The accelerator of this process; PaperlibError where the machine has not what the recipe wants."""
+    cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    if cpu and (recipe.precision == "fp16" or machine.sync_batch_norm):
+        raise PaperlibError("precision fp16 (take bf16) and sync_batch_norm need a GPU, and there is none here")
+    capabilities = getattr(torch.cpu, "get_capabilities", lambda: {"bf16": True})()  # older PyTorch does not say
+    if cpu and recipe.precision == "bf16" and not any(has for name, has in capabilities.items() if "bf16" in name):
+        say("this processor has no bf16 arithmetic: PyTorch emulates it, slower than fp32")
+    AcceleratorState._reset_state()  # it refuses a second precision in one process, such as a notebook's
+    return Accelerator(
+        cpu=cpu,  # said, or processes do not meet
+        mixed_precision="no" if recipe.precision == "fp32" else recipe.precision,
+        gradient_accumulation_steps=machine.accumulate,
+    )
+
+
+def bad_photographs(dataset: data.Data, folder: Path, look: bool, accelerator: Accelerator) -> Bad:
+    """Those that the folder lists; where it lists none and `look`, every process decodes its share to find them."""
+    bad = checkpoint.load_bad(folder)
+    if bad is None and look:
+        bad = {}
+        for name, split in (("train", dataset.train), ("val", dataset.val)):
+            share = range(accelerator.process_index, len(split), accelerator.num_processes)
+            bad[name] = dict(sorted(gather_object(unreadable(split.images, share, cores()))))
+        if accelerator.is_main_process:
+            checkpoint.save_bad(folder, bad)
+    return bad or {}
+
+
+def cores() -> int:
+    """Processor cores for each process on this machine."""
+    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def training_batches(
+    split: data.Split, bad: frozenset[int], recipe: Recipe, machine: Machine, accelerator: Accelerator
+) -> tuple[EpochOrder, DataLoader[Batch]]:
+    """The order of the epochs, and the loader of the views in that order that are this process's share."""
+    train = data.Split(kept(split.images, bad, recipe.sides[1], accelerator.device), split.labels)
+    colours = IMAGENET_COLOURS if recipe.colours == "imagenet" else None
+    if recipe.colours == "train":
+        colours = principal_colours(train.images[i] for i in range(len(train)) if i not in bad)
+    views = TrainView(recipe.sides, recipe.crop, recipe.mirror, recipe.mean, recipe.std, colours, recipe.pad)
+    process, processes = accelerator.process_index, accelerator.num_processes
+    order = EpochOrder(len(train), recipe.batch_size, recipe.seed, process, processes, machine.accumulate, bad)
+    loader = DataLoader(
+        TrainViews(train, views, recipe.seed),
+        batch_sampler=order,
+        collate_fn=whole,
+        num_workers=machine.workers if machine.workers is not None else cores() * isinstance(train.images, Rescaled),
+        pin_memory=accelerator.device.type == "cuda" and not isinstance(train.images, torch.Tensor),
+    )
+    return order, loader
+
+
+def tensorboard(folder: Path, epoch: int) -> Any:
+    """A writer into the run folder that goes on after `epoch`."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise PaperlibError(f"--tensorboard needs a package ({error}): pip install tensorboard") from error
+    return SummaryWriter(str(folder), purge_step=epoch + 1)
+
+
+def run(
+    recipe: Recipe, folder: Path, machine: Machine = PLAIN, *, name: str = "", log: Callable[[str], None] = print
+) -> Path:
     """Train `recipe` in `folder`, or go on where the run there stopped; returns the folder.
 
     The test images are not touched. `log` gets a line an epoch. Raises PaperlibError where the folder holds a run of
-    another recipe, the data are missing, or the loss is no longer a number.
+    another recipe, the data are missing or broken, or the loss is no longer a number. SIGTERM and SIGINT first save
+    the state, and then end the process with status 143 and with KeyboardInterrupt.
     """
     complete = f"{folder}: the run is complete ({recipe.epochs} epochs); now: paperlib evaluate {folder}"
     if checkpoint.finished(folder):
         checkpoint.check(folder, recipe)
         log(complete)
         return folder
-    AcceleratorState._reset_state()  # it refuses a second precision in one process, such as a notebook's
-    accelerator = Accelerator(
-        cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),  # said, or processes do not meet
-        mixed_precision="no" if recipe.precision == "fp32" else recipe.precision,
-        dataloader_config=DataLoaderConfiguration(split_batches=True),  # batch_size is over all processes
-    )
-    say = log if accelerator.is_main_process else (lambda line: None)
+    accelerator = accelerate(recipe, machine, log)
+    device, main = accelerator.device, accelerator.is_main_process
+    process, processes = accelerator.process_index, accelerator.num_processes
+    say = log if main else (lambda line: None)
     torch.manual_seed(recipe.seed)
     dataset = data.load(recipe.data)
     model = build(recipe.model, num_classes=len(dataset.classes), **recipe.options)
-    if recipe.start and not checkpoint.begun(folder):
+    if recipe.start and not checkpoint.states(folder):
         borrow(model, recipe, folder)
     if recipe.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    if accelerator.is_main_process:
-        checkpoint.begin(folder, name, recipe, dataset.classes)
+    if machine.sync_batch_norm:
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if machine.compile:
+        model.compile()
+    if main:
+        here = {"device": device.type, "processes": processes, **asdict(machine)}
+        checkpoint.begin(folder, name, recipe, dataset.classes, here)
+        checkpoint.set_broken_aside(folder, say)
     accelerator.wait_for_everyone()
 
-    train = data.Split(kept(dataset.train.images, recipe.sides[1], accelerator.device), dataset.train.labels)
-    validation = [rescale(image, recipe.test_side) for image in dataset.val.images]
-    colours = IMAGENET_COLOURS if recipe.colours == "imagenet" else None
-    if recipe.colours == "train":
-        colours = principal_colours(train.images)
-    views = TrainView(recipe.sides, recipe.crop, recipe.mirror, recipe.mean, recipe.std, colours, recipe.pad)
-    order = data.EpochOrder(len(train), recipe.seed)
-    loader = DataLoader(
-        data.TrainViews(train, views, recipe.seed),
-        batch_size=recipe.batch_size,
-        sampler=order,
-        collate_fn=lambda batch: batch,  # the views come as a batch already
-    )
-    optimizer = make_optimizer(model, recipe)
-    schedule = Schedule(recipe)
-    net, optimizer, loader = accelerator.prepare(model, optimizer, loader)  # moves `model` itself to the device
-    start, state = checkpoint.load_state(folder, model, optimizer)
-    schedule.load_state_dict(state)
-    predict = one_view(model, TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std))
-    rows = checkpoint.load_metrics(folder)[:start]
+    bad = bad_photographs(dataset, folder, machine.skip_bad, accelerator)
+    for split, wrong in bad.items():
+        say("\n  ".join([f"{len(wrong)} photographs of {split} cannot be read and are left out", *wrong.values()]))
+    order, loader = training_batches(dataset.train, frozenset(bad.get("train", ())), recipe, machine, accelerator)
+    share = [i for i in range(process, len(dataset.val), processes) if i not in bad.get("val", ())]
+    small = fits(dataset.val.images, recipe.test_side)
+    validation = Rescaled(dataset.val.images, share, recipe.test_side, threads=0 if small else cores())
+    images = list(validation) if small else validation
 
-    for epoch in range(start, recipe.epochs):
-        begun = time.perf_counter()
-        order.epoch = epoch
-        torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout: an epoch depends on nothing but its number
-        rate = schedule.rate(epoch + 0.5)
-        loss, error = train_epoch(epoch, net, loader, optimizer, schedule, accelerator)
-        if not math.isfinite(loss):
-            where = f"in epoch {epoch + 1} at lr {rate:g}"
-            raise PaperlibError(f"the loss became {loss} {where}; {folder} keeps the {epoch} epochs before")
-        found = evaluate(predict, validation, dataset.val.labels)
-        top1, top5 = broadcast_object_list([found.top1, found.top5])  # the first process's: the learning rate is one
-        schedule.observe(top1)
-        seconds = time.perf_counter() - begun
-        say(
-            f"epoch {epoch + 1}/{recipe.epochs}  lr {rate:.4g}  loss {loss:.4f}  train error {error:.2f}%  "
-            f"val error {top1:.2f}%  {seconds:.1f} s"
-        )
-        rows.append(
-            {"epoch": epoch + 1, "lr": rate, "train_loss": loss, "train_top1_error": error}
-            | {"val_top1_error": top1, "val_top5_error": top5, "seconds": round(seconds, 2)}
-        )
-        if accelerator.is_main_process:
-            checkpoint.save_metrics(folder, rows)
-            checkpoint.save_state(folder, epoch + 1, model, optimizer, schedule.state_dict())
-    if accelerator.is_main_process:
+    optimizer = make_optimizer(model, recipe)
+    net, optimizer = accelerator.prepare(model, optimizer)  # moves `model` itself to the device
+    numbers, random = checkpoint.load_state(folder, model, optimizer)
+    progress = Progress(**numbers.get("progress", {}))
+    schedule = Schedule(recipe, **numbers.get("schedule", {}))
+    if accelerator.scaler and numbers.get("scaler"):
+        accelerator.scaler.load_state_dict(numbers["scaler"])
+    predict = one_view(model, TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std))
+    rows = checkpoint.load_metrics(folder)[: progress.epoch]
+    board = tensorboard(folder, progress.epoch) if machine.tensorboard and main else None
+
+    def save() -> float:
+        """Write the state of all processes; returns when."""
+        scaler = accelerator.scaler.state_dict() if accelerator.scaler else None
+        numbers = {"progress": asdict(progress), "schedule": schedule.state_dict(), "scaler": scaler}
+        states = accelerator.gather(random_state(device).to(device))
+        if main:
+            steps = progress.epoch * order.steps + progress.step
+            checkpoint.save_state(folder, steps, numbers, model, optimizer, states)
+        return time.monotonic()
+
+    saved = time.monotonic()
+    with caught() as signals:
+        for epoch in range(progress.epoch, recipe.epochs):
+            order.epoch, order.start = epoch, progress.step
+            torch.manual_seed((process << 32) + recipe.seed * 1_000_003 + epoch)  # dropout: of the epoch alone
+            own = random[process] if random is not None and progress.step and len(random) == processes else None
+            try:
+                for _ in train_epoch(net, loader, optimizer, schedule, accelerator, progress, own):
+                    due = time.monotonic() - saved >= 60 * machine.save_minutes
+                    wish = torch.tensor([[max(signals, default=0), main and due]], device=device)
+                    stop, due = accelerator.gather(wish).amax(dim=0).tolist()  # one answer for all processes
+                    if stop or due:
+                        saved = save()
+                    if stop:
+                        what = f"stopped by {signal.Signals(stop).name} in epoch {epoch + 1}, step {progress.step}"
+                        say(f"{what}, and saved; the same command goes on")
+                        raise KeyboardInterrupt if stop == signal.SIGINT else SystemExit(128 + stop)
+            except FloatingPointError as error:
+                last = next(iter(checkpoint.states(folder)), "none")
+                raise PaperlibError(f"{error}; the last good state: {last}; a lower --lr may help") from error
+            began = time.perf_counter()
+            found = evaluate(predict, images, dataset.val.labels[share])
+            counts = (torch.tensor([[found.top1, found.top5, 100.0]], device=device) * found.images / 100).round()
+            wrong1, wrong5, count = accelerator.gather(counts).sum(dim=0).tolist()
+            row = {
+                "epoch": epoch + 1,
+                "lr": schedule.rate(epoch + 0.5),
+                "train_loss": progress.loss / progress.images,
+                "train_top1_error": 100 * progress.wrong / progress.images,
+                "val_top1_error": 100 * wrong1 / count,
+                "val_top5_error": 100 * wrong5 / count,
+                "seconds": round(progress.seconds + time.perf_counter() - began, 2),
+            }
+            schedule.observe(row["val_top1_error"])
+            say(
+                f"epoch {epoch + 1}/{recipe.epochs}  lr {row['lr']:.4g}  loss {row['train_loss']:.4f}  "
+                f"train error {row['train_top1_error']:.2f}%  val error {row['val_top1_error']:.2f}%  "
+                f"{row['seconds']:.1f} s"
+            )
+            rows.append(row)
+            if board:
+                for key, value in row.items():
+                    board.add_scalar(key, value, epoch + 1)
+            if main:
+                checkpoint.save_metrics(folder, rows)
+            progress = Progress(epoch + 1)
+            saved = save()
+    if main:
         checkpoint.save_weights(folder, model)
     say(complete)
     return folder

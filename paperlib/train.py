@@ -1,5 +1,7 @@
 """Optimizer, learning-rate schedule, and one epoch of training."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,10 @@ from torch.optim import SGD, Optimizer
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
+from paperlib.batches import Batch
 from paperlib.recipes import Recipe
+
+LOOK = 10  # steps from one look at the losses and signals to the next: all processes look at the same, so they agree
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> SGD:
@@ -33,10 +38,13 @@ class Schedule:
     divisions: int = 0  # how often `plateau` has divided by 10
     best: float = float("inf")  # lowest validation error so far, in percent
     waited: int = 0  # epochs since then
+    warm: bool = False  # whether the warm-up, where the recipe has one, is over
 
     def rate(self, progress: float) -> float:
         """The learning rate after `progress` epochs, whole and part."""
         recipe = self.recipe
+        if recipe.warm_up_lr and not self.warm:
+            return recipe.warm_up_lr
         if recipe.schedule == "plateau":
             return recipe.lr * 0.1**self.divisions
         if recipe.schedule == "milestones":
@@ -51,39 +59,104 @@ class Schedule:
         if self.waited > self.recipe.patience:
             self.divisions, self.waited = self.divisions + 1, 0
 
+    def observe_training(self, error: float) -> None:
+        """Take note of the training error of the last steps, in percent: below 80 the warm-up ends."""
+        self.warm = self.warm or error < 80
+
     def state_dict(self) -> dict[str, Any]:
         """The state, without the recipe."""
-        return {"divisions": self.divisions, "best": self.best, "waited": self.waited}
+        return {name: value for name, value in vars(self).items() if name != "recipe"}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take on a state that `state_dict` gave."""
-        for name, value in state.items():
-            setattr(self, name, value)
+
+@dataclass
+class Progress:
+    """How far a run is: whole epochs, steps into the next, and sums over the images that those steps have seen."""
+
+    epoch: int = 0
+    step: int = 0
+    images: int = 0
+    wrong: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+
+def random_state(device: torch.device) -> Tensor:
+    """The state of the generators that dropout draws from, bytes (1, n)."""
+    states = [torch.get_rng_state()]
+    if device.type != "cpu":
+        states.append(getattr(torch, device.type).get_rng_state())
+    return torch.cat(states)[None]
+
+
+def set_random_state(state: Tensor, device: torch.device) -> None:
+    """Take on a state (n,) that `random_state` gave on a device of this type."""
+    size = len(torch.get_rng_state())
+    torch.set_rng_state(state[:size])
+    if device.type != "cpu":
+        getattr(torch, device.type).set_rng_state(state[size:])
 
 
 def train_epoch(
-    epoch: int,
-    model: nn.Module,
-    loader: DataLoader[tuple[Tensor, Tensor]],
+    net: nn.Module,
+    loader: DataLoader[Batch],
     optimizer: Optimizer,
     schedule: Schedule,
     accelerator: Accelerator,
-) -> tuple[float, float]:
-    """Train on every batch once. Returns the mean loss and the top-1 error in percent, over the images seen."""
-    model.train()
-    losses: list[Tensor] = []
-    wrong: list[Tensor] = []
-    show = accelerator.is_main_process
-    bar = tqdm(loader, desc=f"epoch {epoch + 1}", unit="batch", leave=False, disable=None if show else True)
-    for step, (images, labels) in enumerate(bar):
+    progress: Progress,
+    random: Tensor | None = None,
+) -> Iterator[None]:
+    """Train on what is left of an epoch after `progress.step` steps; `random` is the random state to go on with.
+
+    Every `LOOK` steps and after the last, brings `progress` up to date and yields, in all processes alike: the place
+    to save and to stop. Raises FloatingPointError where a loss is no longer a number.
+    """
+    net.train()
+    parts, recipe = accelerator.gradient_accumulation_steps, schedule.recipe
+    steps, done = len(loader) // parts, progress.step
+    batches = iter(loader)  # draws a random number itself
+    if random is not None:
+        set_random_state(random, accelerator.device)
+    seen: list[Tensor] = []
+    before, began = progress.seconds, time.perf_counter()
+    bar = tqdm(
+        batches,
+        desc=f"epoch {progress.epoch + 1}",
+        unit="batch",
+        total=len(loader),
+        initial=done * parts,
+        leave=False,
+        disable=None if accelerator.is_main_process else True,
+    )
+    for number, (images, labels, weights) in enumerate(bar, start=done * parts):
+        step, part = divmod(number, parts)
+        rate = schedule.rate(progress.epoch + (step + 0.5) / steps)
         for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(epoch + (step + 0.5) / len(loader))
-        optimizer.zero_grad()
-        logits = model(images)  # in the recipe's precision, returned in fp32
-        loss = cross_entropy(logits, labels, reduction="none")
-        accelerator.backward(loss.mean())
-        optimizer.step()
-        loss, missed = accelerator.gather_for_metrics((loss.detach(), logits.argmax(dim=1) != labels))
-        losses.append(loss)
-        wrong.append(missed)
-    return torch.cat(losses).mean().item(), 100 * torch.cat(wrong).float().mean().item()
+            group["lr"] = rate
+        images, labels, weights = (t.to(accelerator.device, non_blocking=True) for t in (images, labels, weights))
+        with accelerator.accumulate(net):
+            logits = net(images)  # in the recipe's precision, returned in fp32
+            losses = cross_entropy(logits, labels, reduction="none")
+            # The mean over the step: processes average their gradients, and parts are divided by their number.
+            accelerator.backward((losses * weights).sum() * accelerator.num_processes * parts)
+            if recipe.clip and accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(net.parameters(), recipe.clip)
+            optimizer.step()
+            optimizer.zero_grad()
+        found = torch.stack([losses.detach(), (logits.argmax(dim=1) != labels).float(), torch.ones_like(losses)])
+        seen.append((found * (weights > 0)).sum(dim=1))
+        if part == parts - 1 and ((step + 1) % LOOK == 0 or step + 1 == steps):
+            sums = accelerator.gather(torch.stack(seen)[None]).cpu().double().sum(dim=0)  # (batches, 3), all processes
+            broken = (~sums[:, 0].isfinite()).nonzero()
+            if len(broken):
+                first = progress.step + int(broken[0]) // parts
+                lr = schedule.rate(progress.epoch + (first + 0.5) / steps)
+                value = sums[int(broken[0]), 0].item()
+                where = f"in epoch {progress.epoch + 1} at lr {lr:g}, step {first + 1} of {steps}"
+                raise FloatingPointError(f"the loss became {value} {where}")
+            loss, wrong, images_seen = sums.sum(dim=0).tolist()
+            schedule.observe_training(100 * wrong / max(images_seen, 1))
+            progress.step, progress.loss = step + 1, progress.loss + loss
+            progress.wrong, progress.images = progress.wrong + int(wrong), progress.images + int(images_seen)
+            progress.seconds = before + time.perf_counter() - began
+            seen.clear()
+            yield

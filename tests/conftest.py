@@ -1,6 +1,7 @@
 """A small data set and a small recipe that trains in a second; nets for counting and for comparing."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 import torch
 from hypothesis import settings
 from torch import nn
+from torchvision.transforms.v2.functional import to_pil_image
 
-from paperlib import build, data
+from paperlib import build, data, transforms
 from paperlib.recipes import RECIPES, Recipe
 from paperlib.run import run
 
@@ -32,6 +34,17 @@ def tiny_data(download: bool) -> data.Data:
         return data.Split(images, labels)
 
     return data.Data(("red", "green", "blue", "yellow"), split(50), split(10), split(21))
+
+
+def photograph_folder(place: Path, **per_class: int) -> Path:
+    """PNG files of the images of `tiny_data`: so many of each class in each of the parts named."""
+    whole = tiny_data(False)
+    for part, count in per_class.items():
+        for i in range(4 * count):
+            path = place / part / whole.classes[i % 4] / f"{i:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            to_pil_image(whole.train.images[i % 50]).save(path)
+    return place
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +73,22 @@ def tiny_recipe() -> Recipe:
 def tiny_run(tmp_path: Path) -> Path:
     """A finished run of the small recipe."""
     return run(TINY, tmp_path / "tiny", name="tiny", log=lambda line: None)
+
+
+@pytest.fixture
+def in_double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """float64 throughout: sums in another order differ by 1e-16, and whatever is above 1e-12 is a mistake.
+
+    In fp32 the difference of 6e-8 can turn a ReLU over, and then a weight differs by some 1e-5 after a dozen steps.
+    """
+
+    def normalize(images: torch.Tensor, mean: transforms.RGB, std: transforms.RGB) -> torch.Tensor:
+        return (images.double() - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+
+    monkeypatch.setattr(transforms, "normalize", normalize)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 def counted(name: str, num_classes: int = 1000, **options: Any) -> nn.Module:

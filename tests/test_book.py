@@ -1,11 +1,18 @@
 """The rules that every notebook keeps."""
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+
+from paperlib import build
+from paperlib.anatomy import anatomy
+from paperlib.recipes import Machine, Recipe
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(path for path in (ROOT / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -71,3 +78,33 @@ def test_the_lesson_has_its_parts(path: Path) -> None:
     text = "\n".join("".join(cell["source"]) for cell in cells(path, "markdown"))
     for part in ("목표", "예측", "확인한 것", "{exercise}", "{solution}", ":class: dropdown"):
         assert part in text, part
+
+
+REAL = (ROOT / "book" / "real_training.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_real_training_have_the_options_they_use() -> None:
+    blocks = [b for b in re.findall(r"```bash\n(.*?)```", REAL, re.S) if "paperlib train" in b]
+    used = set(re.findall(r"--[a-z-]+", " ".join(b.split("paperlib train")[1] for b in blocks)))
+    table = set(re.findall(r"^\| `(--[a-z-]+)", REAL, re.M))
+    assert len(used) >= 4
+    known = {f"--{f.name.replace('_', '-')}" for f in (*fields(Recipe), *fields(Machine))} | {"--out"}
+    assert used | table <= known
+    assert {f"--{f.name.replace('_', '-')}" for f in fields(Machine)} <= table | {"--sync-batch-norm"}
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("vgg16", "VGG-16"), ("resnet50", "ResNet-50"), ("densenet121", "DenseNet-121")]
+)
+def test_the_estimates_of_real_training_follow_from_its_formulas(name: str, title: str) -> None:
+    with torch.device("meta"):
+        found = anatomy(build(name), (3, 224, 224))
+    giga, activations = found.macs / 1e9, found.activations / 1e6
+    assert f"| {title} | {found.params:,} | {giga:.2f} G | {6 * giga:.1f} G | {activations:.1f} M |" in REAL
+    fixed, share = 14 * found.params / 1e9, 2 * found.activations / 1e9
+    assert f"| {title} | {fixed:.2f} GB | {fixed + 32 * share:.1f} GB | {fixed + 256 * share:.1f} GB |" in REAL
+    row = re.search(rf"\| {title}, 한 에폭 \| (.*) \|", REAL)
+    if row:
+        minutes = [float(cell.rstrip("분")) for cell in row.group(1).split(" | ")]
+        rates = [g * r for g, r in ((1, 65e12), (1, 312e12), (8, 312e12), (8, 989e12))]
+        assert minutes == pytest.approx([1.23e6 * 6 * found.macs / (0.3 * rate) / 60 for rate in rates], rel=0.07)

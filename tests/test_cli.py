@@ -1,8 +1,10 @@
 """The command line as a person uses it."""
 
 import dataclasses
+import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from paperlib import checkpoint, data
 from paperlib.cli import Evaluate, main, predictor
 from paperlib.dense import dense
 from paperlib.evaluate import mirrored, multi_crop, one_view, ten_crop
+from paperlib.recipes import Machine
 from paperlib.transforms import TestView
 
 from .conftest import tiny_data
@@ -36,6 +39,13 @@ def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert "chance: top-1 error 75.00%" in printed
 
 
+def test_options_of_the_machine_are_written_down(tmp_path: Path) -> None:
+    out = tmp_path / "x"
+    assert main(["train", "tiny", "--out", str(out), "--epochs", "1", "--accumulate", "2", "--save-minutes", "0"]) == 0
+    environment = json.loads((out / "recipe.json").read_text())["environment"]
+    assert (environment["accumulate"], environment["save_minutes"], environment["processes"]) == (2, 0.0, 1)
+
+
 def test_a_value_of_the_recipe_can_be_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "x"
     assert main(["train", "tiny", "--out", str(out), "--epochs", "1", "--seed", "7", "--options.hidden", "8"]) == 0
@@ -52,6 +62,11 @@ def test_a_value_of_the_recipe_can_be_set(tmp_path: Path, capsys: pytest.Capture
         (["train", "tiny", "--model", "vgg12"], "unknown model 'vgg12'; did you mean"),
         (["train", "tiny", "--data", "tyni"], "unknown data set 'tyni'; did you mean tiny?"),
         (["train", "tiny", "--lr", "-1"], "lr must be above 0"),
+        (["train", "tiny", "--accumulate", "0"], "accumulate must be a whole number above 0"),
+        (["train", "tiny", "--workers", "-1"], "workers must not be negative"),
+        (["train", "tiny", "--save-minutes", "nan"], "save_minutes must not be negative, not nan"),
+        (["train", "tiny", "--clip", "-1"], "clip must not be negative"),
+        (["train", "tiny", "--data", "folder:nowhere"], "there is no folder"),
         (["train", "tiny", "--test-side", "31"], "Q = 31 px is below the 32 px crop"),
         (["train", "tiny", "--options.hidden", "0"], "hidden and num_classes must be at least 1"),
         (["data", "cifar1"], "unknown data set 'cifar1'; did you mean"),
@@ -145,10 +160,16 @@ def test_help_and_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert "269,722" in printed  # resnet20, counted as in its paper
     assert "vgg-mini" in printed
     assert "fashion-scenes" in printed
+    assert "folder:PATH" in printed
     with pytest.raises(SystemExit) as stop:
         main(["train", "--help"])
     assert stop.value.code == 0
     assert "vgg-mini" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["train", "vgg-mini", "--help"])
+    printed = capsys.readouterr().out
+    for option in ("--lr", "--warm-up-lr", "--clip", *(f"--{f.name}".replace("_", "-") for f in fields(Machine))):
+        assert option in printed
 
 
 def test_the_module_starts_the_same_command_line() -> None:

@@ -1,6 +1,12 @@
 """Data sets: explicit splits, determinism, and clear words about missing and broken files."""
 
+import gzip
+import hashlib
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -15,7 +21,6 @@ from torchvision import datasets
 from paperlib import data
 from paperlib.errors import PaperlibError
 from paperlib.scenes import MAX_ASPECT, OBJECT_SCALE, SIDES, Scenes, scene
-from paperlib.transforms import TrainView
 
 
 def test_fashion_mini_is_balanced_and_split() -> None:
@@ -135,6 +140,58 @@ def test_a_file_of_another_kind_is_named(fashion: Path, content: bytes) -> None:
     (fashion / "t10k-labels-idx1-ubyte").write_bytes(content)
     with pytest.raises(PaperlibError, match=r"t10k-labels-idx1-ubyte is broken"):
         data.load("fashion-mnist")
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that a server hands out as the second mirror of Fashion-MNIST; the first one answers nobody."""
+    served = tmp_path / "served"
+    served.mkdir()
+    rng = np.random.default_rng(0)
+    resources = []
+    for prefix, count in (("train", 100), ("t10k", 20)):
+        for name, array in (
+            ("images-idx3", rng.integers(0, 256, (count, 28, 28))),
+            ("labels-idx1", np.arange(count) % 10),
+        ):
+            path = served / f"{prefix}-{name}-ubyte"
+            write_idx(path, array)
+            packed = gzip.compress(path.read_bytes())
+            path.with_name(path.name + ".gz").write_bytes(packed)
+            resources.append((path.name + ".gz", hashlib.md5(packed).hexdigest()))
+    handler = partial(
+        type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *a: None}), directory=str(served)
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(data.datasets.FashionMNIST, "resources", resources)
+        mirrors = ["http://127.0.0.1:9/", f"http://127.0.0.1:{server.server_port}/"]
+        monkeypatch.setattr(data.datasets.FashionMNIST, "mirrors", mirrors)
+        monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
+        yield served
+        server.shutdown()
+
+
+def test_a_download_goes_to_the_next_mirror_and_over_what_an_earlier_one_left(mirror: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "data" / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    half = (mirror / "train-images-idx3-ubyte.gz").read_bytes()[:999]
+    (raw / "train-images-idx3-ubyte.gz").write_bytes(half)  # what a killed download leaves
+    found = data.load("fashion-mnist", download=True)
+    assert [len(s) for s in (found.train, found.val, found.test)] == [90, 10, 20]
+
+
+def test_a_download_with_another_md5_is_refused(mirror: Path) -> None:
+    path = mirror / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(PaperlibError, match=r"(?s)fashion-mnist is not .*corrupted.* remove what is broken"):
+        data.load("fashion-mnist", download=True)
+
+
+def test_without_a_connection_that_is_said(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data.datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
+    with pytest.raises(PaperlibError, match=r"(?s)fashion-mnist is not .*Connection refused.* check the connection"):
+        data.load("fashion-mnist", download=True)
 
 
 def test_labels_that_do_not_fit_are_refused(fashion: Path) -> None:
@@ -295,27 +352,3 @@ def test_an_unreadable_photograph_is_named(tmp_path: Path, content: bytes) -> No
     path.write_bytes(content)
     with pytest.raises(PaperlibError, match=r"bad\.jpg is not a readable image .*replace or remove it"):
         data.photograph(path)
-
-
-def test_every_epoch_visits_every_image_once_in_its_own_order() -> None:
-    order = data.EpochOrder(20, seed=3)
-    first = list(order)
-    order.epoch = 1
-    second = list(order)
-    assert sorted(i for _, i in first) == sorted(i for _, i in second) == list(range(20))
-    assert [i for _, i in first] != [i for _, i in second]
-    assert {e for e, _ in second} == {1}
-    assert list(data.EpochOrder(20, seed=3)) == first
-
-
-def test_a_view_depends_on_seed_epoch_and_index_alone() -> None:
-    mini = data.load("fashion-mini")
-    view = TrainView((28, 36), 24, True, (0.0,) * 3, (1.0,) * 3)
-
-    def one(seed: int, epoch: int, company: list[int]) -> torch.Tensor:
-        keys = [(epoch, i) for i in [*company, 7]]
-        return data.TrainViews(mini.val, view, seed).__getitems__(keys)[0][-1]
-
-    assert torch.equal(one(0, 2, []), one(0, 2, [3, 4, 5]))
-    assert not torch.equal(one(0, 2, []), one(0, 3, []))
-    assert not torch.equal(one(0, 2, []), one(1, 2, []))

@@ -8,15 +8,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 FLOORS = {
-    0: ["errors", "modes", "version"],
+    0: ["errors", "modes", "signals", "version"],
     1: ["models.*", "recipes", "transforms", "scenes", "anatomy", "evaluate", "checkpoint", "figures"],
-    2: ["data", "train", "dense", "deconvnet", "posteriors"],
+    2: ["data", "batches", "train", "dense", "deconvnet", "posteriors"],
     3: ["run", "widgets"],
     4: ["cli"],
     5: ["__main__"],
 }
 # On one floor, a module that stands on another one there.
-BESIDE = {("checkpoint", "models.*"), ("checkpoint", "recipes"), ("evaluate", "transforms")}
+BESIDE = {
+    ("checkpoint", "models.*"), ("checkpoint", "recipes"), ("evaluate", "transforms"), ("batches", "data"),
+    ("train", "batches"),
+}  # fmt: skip
 
 
 def floor(module: str) -> int:

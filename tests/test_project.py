@@ -40,6 +40,14 @@ def test_no_upper_bound_on_what_colab_has_installed() -> None:
         assert re.fullmatch(r"[\w-]+>=[\d.]+", requirement), requirement
 
 
+def test_every_asset_goes_into_the_wheel() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["paperlib"]
+    packed = {path for pattern in patterns for path in (ROOT / "paperlib").glob(pattern) if path.is_file()}
+    there = {path for path in (ROOT / "paperlib" / "assets").rglob("*") if path.is_file()}
+    assert len(there) > 5
+    assert packed == there
+
+
 def test_the_address_is_the_same_everywhere() -> None:
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     assert config["repository"]["url"] == ADDRESS

@@ -1,18 +1,25 @@
 """A run: resumed equals uninterrupted, a run is complete once, nothing is half-written."""
 
+import contextlib
 import dataclasses
+import errno
 import json
+import os
+import shutil
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from paperlib import checkpoint, data
+from paperlib import batches, checkpoint, data, train
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate, one_view
-from paperlib.recipes import Recipe
-from paperlib.run import kept, run
+from paperlib.recipes import Machine, Recipe
+from paperlib.run import run
 from paperlib.transforms import TestView
 
 from .conftest import tiny_data
@@ -61,6 +68,200 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
     assert len(rows[0]) == 3
 
 
+def same_weights(a: Path, b: Path) -> bool:
+    ours, theirs = (checkpoint.load_model(folder).state_dict() for folder in (a, b))
+    return all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+ALWAYS = Machine(save_minutes=0.0)  # at every look
+
+
+@pytest.fixture
+def look_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "LOOK", 1)
+
+
+@pytest.mark.usefixtures("look_always")
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_stops_and_the_run_goes_on_to_the_same_weights(
+    tiny_recipe: Recipe, tiny_run: Path, monkeypatch: pytest.MonkeyPatch, kind: signal.Signals
+) -> None:
+    """In the middle of the second epoch, dropout and all; the metrics of that epoch count all its images."""
+    original, calls = batches.TrainViews.__getitems__, iter(range(100))
+
+    def stopped(self: batches.TrainViews, keys: list[batches.Key]) -> batches.Batch:
+        if next(calls) == 5:
+            os.kill(os.getpid(), kind)
+        return original(self, keys)
+
+    folder, lines = tiny_run.parent / "stopped", []
+    with monkeypatch.context() as patch:
+        patch.setattr(batches.TrainViews, "__getitems__", stopped)
+        with pytest.raises((KeyboardInterrupt, SystemExit)) as stop:
+            run(tiny_recipe, folder, log=lines.append)
+    assert stop.type is KeyboardInterrupt or stop.value.code == 143
+    assert (stop.type is KeyboardInterrupt) == (kind == signal.SIGINT)
+    assert lines[-1] == f"stopped by {kind.name} in epoch 2, step 2, and saved; the same command goes on"
+    assert [path.name for path in checkpoint.states(folder)] == [f"state-{n:09}.safetensors" for n in (6, 4)]
+    run(tiny_recipe, folder, log=quiet)
+    assert same_weights(folder, tiny_run)
+    rows = [checkpoint.load_metrics(f) for f in (folder, tiny_run)]
+    assert [{**a, "seconds": 0} for a in rows[0]] == [{**b, "seconds": 0} for b in rows[1]]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.usefixtures("look_always")
+def test_broken_states_are_set_aside_and_the_last_whole_one_goes_on(
+    tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "broken"
+    for content in (b"", b"garbage", None):
+
+        def stop(line: str) -> None:
+            if line.startswith("epoch 2/"):
+                raise RuntimeError("stopped")
+
+        with contextlib.suppress(RuntimeError):
+            run(tiny_recipe, folder, ALWAYS, log=stop)
+        newest, before = checkpoint.states(folder)
+        newest.write_bytes(newest.read_bytes()[:-5] if content is None else content)
+        lines: list[str] = []
+        run(tiny_recipe, folder, log=lines.append)
+        assert lines[0].startswith(f"{newest} cannot be read: it is set aside as .broken")
+        assert newest.with_suffix(".broken").exists()
+        assert before.name == "state-000000007.safetensors"
+        assert same_weights(folder, tiny_run)
+        shutil.rmtree(folder)
+
+
+def test_where_no_state_can_be_read_nothing_is_begun_anew(tiny_recipe: Recipe, tiny_run: Path) -> None:
+    (tiny_run / "weights.safetensors").unlink()
+    for path in checkpoint.states(tiny_run):
+        path.write_bytes(b"")
+    with pytest.raises(PaperlibError, match=r"no state in .* can be read; remove the folder to begin anew"):
+        run(tiny_recipe, tiny_run, log=quiet)
+
+
+def test_a_full_disk_leaves_the_last_state_whole(
+    tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, folder = os.fsync, tmp_path / "full"
+
+    def full(descriptor: int) -> None:
+        if (folder / "metrics.csv").exists() and len((folder / "metrics.csv").read_text().splitlines()) > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(PaperlibError, match=r"cannot write .*No space left .*before is whole; make room there"):
+            run(tiny_recipe, folder, log=quiet)
+    assert [path.name for path in checkpoint.states(folder)] == ["state-000000004.safetensors"]
+    assert not (folder / ".partial").exists()
+    run(tiny_recipe, folder, log=quiet)
+    assert same_weights(folder, tiny_run)
+
+
+def plain(tiny_recipe: Recipe, **values: object) -> Recipe:
+    """Without what depends on the shares of a batch: batch norm and dropout."""
+    options = tiny_recipe.options | {"batch_norm": False, "dropout": 0.0}
+    return dataclasses.replace(tiny_recipe, options=options, **values)
+
+
+def largest_difference(a: Path, b: Path) -> float:
+    ours, theirs = (checkpoint.load_model(folder).state_dict() for folder in (a, b))
+    return max((ours[name] - theirs[name]).abs().max().item() for name in ours)
+
+
+@pytest.mark.usefixtures("in_double")
+@pytest.mark.parametrize("parts", [2, 3, 5])
+def test_an_accumulated_gradient_is_that_of_the_large_batch(tiny_recipe: Recipe, tmp_path: Path, parts: int) -> None:
+    """50 images in batches of 16, the last of 2: shares differ in size, and with 5 parts some have none."""
+    recipe = plain(tiny_recipe, lr=0.1, clip=1.0)
+    whole = run(recipe, tmp_path / "whole", log=quiet)
+    shared = run(recipe, tmp_path / "shared", Machine(accumulate=parts), log=quiet)
+    assert largest_difference(whole, shared) < 1e-12
+    rows = [checkpoint.load_metrics(folder) for folder in (whole, shared)]
+    for a, b in zip(*rows, strict=True):
+        assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-12)
+        assert {k: v for k, v in a.items() if "error" in k} == {k: v for k, v in b.items() if "error" in k}
+
+
+def test_photographs_from_worker_processes_are_those_from_memory(
+    tiny_recipe: Recipe, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "MEMORY", 1.0)
+    folder = run(tiny_recipe, tiny_run.parent / "streamed", Machine(workers=2), log=quiet)
+    assert same_weights(folder, tiny_run)
+
+
+def test_compiled_is_the_same_net(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced by torch.compile, which here leaves the arithmetic as it is: a compiler takes a minute."""
+    compiled: list[str] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> object:
+        compiled.append(graph.code)
+        return graph.forward
+
+    original = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda net: original(net, backend=backend))
+    recipe = plain(tiny_recipe, epochs=1)
+    folder = run(recipe, tmp_path / "compiled", Machine(compile=True), log=quiet)
+    assert any("conv2d" in code for code in compiled)
+    assert largest_difference(run(recipe, tmp_path / "run", log=quiet), folder) < 1e-6
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is a GPU")
+def test_what_needs_a_gpu_is_refused_without_one(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    for recipe, machine in (
+        (dataclasses.replace(tiny_recipe, precision="fp16"), Machine()),
+        (tiny_recipe, Machine(sync_batch_norm=True)),
+    ):
+        with pytest.raises(PaperlibError, match="need a GPU, and there is none here"):
+            run(recipe, tmp_path / "run", machine, log=quiet)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_fp16_with_its_scaled_loss_resumes(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(tiny_recipe, precision="fp16")
+    folder = run(recipe, tmp_path / "run", log=quiet)
+    numbers, _ = checkpoint._read_state(checkpoint.states(folder)[0])[1], None
+    assert numbers["scaler"]["scale"] > 1
+
+
+def test_a_processor_without_bf16_is_said(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False}, raising=False)
+    run(dataclasses.replace(tiny_recipe, precision="bf16", epochs=1), tmp_path / "run", log=lines.append)
+    assert "no bf16 arithmetic" in lines[0]
+
+
+def test_tensorboard_missing_is_said(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    with pytest.raises(PaperlibError, match="pip install tensorboard"):
+        run(tiny_recipe, tmp_path / "run", Machine(tensorboard=True), log=quiet)
+
+
+def test_tensorboard_gets_the_metrics(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[str, float, int]] = []
+
+    class Writer:
+        def __init__(self, folder: str, purge_step: int) -> None:
+            assert (folder, purge_step) == (str(tmp_path / "run"), 1)
+
+        def add_scalar(self, key: str, value: float, step: int) -> None:
+            written.append((key, value, step))
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+    folder = run(dataclasses.replace(tiny_recipe, epochs=2), tmp_path / "run", Machine(tensorboard=True), log=quiet)
+    rows = checkpoint.load_metrics(folder)
+    assert [value for key, value, _ in written if key == "val_top1_error"] == [row["val_top1_error"] for row in rows]
+    assert [step for key, _, step in written if key == "lr"] == [1, 2]
+
+
 def test_seeds_differ(tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path) -> None:
     other = run(dataclasses.replace(tiny_recipe, seed=1), tmp_path / "other", log=quiet)
     a, b = (checkpoint.load_model(f).state_dict()["features.conv1_1.weight"] for f in (tiny_run, other))
@@ -77,7 +278,8 @@ def test_the_same_command_again_says_that_the_run_is_complete(tiny_recipe: Recip
 
 def test_a_run_folder_explains_itself(tiny_run: Path) -> None:
     assert sorted(path.name for path in tiny_run.iterdir()) == [
-        "metrics.csv", "recipe.json", "state.safetensors", "weights.safetensors",
+        "metrics.csv", "recipe.json", "state-000000008.safetensors", "state-000000012.safetensors",
+        "weights.safetensors",
     ]  # fmt: skip
     content = json.loads((tiny_run / "recipe.json").read_text())
     assert content["name"] == "tiny"
@@ -113,23 +315,17 @@ def test_epochs_see_different_views_in_a_different_order(
     tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[int, list[int]] = {}
-    original = data.TrainViews.__getitems__
+    original = batches.TrainViews.__getitems__
 
-    def spy(self: data.TrainViews, keys: list[tuple[int, int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        seen.setdefault(keys[0][0], []).extend(i for _, i in keys)
+    def spy(self: batches.TrainViews, keys: list[batches.Key]) -> batches.Batch:
+        seen.setdefault(keys[0][0], []).extend(i for _, i, _ in keys)
         return original(self, keys)
 
-    monkeypatch.setattr(data.TrainViews, "__getitems__", spy)
+    monkeypatch.setattr(batches.TrainViews, "__getitems__", spy)
     run(tiny_recipe, tmp_path / "run", log=quiet)
     assert sorted(seen) == [0, 1, 2]
     assert all(sorted(indices) == list(range(50)) for indices in seen.values())
     assert seen[0] != seen[1] != seen[2]
-
-
-def test_photographs_are_kept_at_the_largest_side() -> None:
-    images = tiny_data(False).train.images
-    assert {min(image.shape[1:]) for image in kept(images, 38, torch.device("cpu"))} == {38}
-    assert isinstance(kept(torch.zeros(4, 3, 28, 28, dtype=torch.uint8), 28, torch.device("cpu")), torch.Tensor)
 
 
 def test_images_in_one_tensor_train_as_the_same_images_in_a_list(
@@ -163,8 +359,8 @@ def test_a_run_killed_between_its_two_writes_goes_on_from_the_state(tiny_recipe:
 
 
 def test_a_folder_where_nothing_is_done_yet_is_taken_over(tiny_recipe: Recipe, tmp_path: Path) -> None:
-    checkpoint.begin(tmp_path, "tiny", dataclasses.replace(tiny_recipe, lr=9.0), ["a"])
-    checkpoint.begin(tmp_path, "tiny", tiny_recipe, ["a"])
+    checkpoint.begin(tmp_path, "tiny", dataclasses.replace(tiny_recipe, lr=9.0), ["a"], {})
+    checkpoint.begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
     assert checkpoint.load_recipe(tmp_path)[0] == tiny_recipe
 
 
@@ -178,7 +374,9 @@ def test_missing_data_leave_no_folder(tiny_recipe: Recipe, tmp_path: Path, monke
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_epoch(tiny_recipe: Recipe, tmp_path: Path) -> None:
     options = tiny_recipe.options | {"batch_norm": False}
     recipe = dataclasses.replace(tiny_recipe, lr=1e20, schedule="plateau", options=options)
-    with pytest.raises(PaperlibError, match=r"the loss became (nan|inf) in epoch 1 at lr 1e\+20"):
+    with pytest.raises(
+        PaperlibError, match=r"the loss became (nan|inf) in epoch 1 at lr 1e\+20, step \d of 4; .*state: none"
+    ):
         run(recipe, tmp_path / "run", log=quiet)
     assert not checkpoint.finished(tmp_path / "run")
 

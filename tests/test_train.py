@@ -6,10 +6,10 @@ import pytest
 import torch
 from accelerate import Accelerator
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
+from paperlib import train
 from paperlib.recipes import Recipe
-from paperlib.train import Schedule, make_optimizer, train_epoch
+from paperlib.train import Progress, Schedule, make_optimizer, random_state, set_random_state, train_epoch
 
 
 def make(tiny_recipe: Recipe, **values: object) -> Schedule:
@@ -63,25 +63,81 @@ class AlwaysFirst(nn.Module):
         return torch.tensor([50.0, 0.0, 0.0, 0.0]).expand(len(x), 4) * (1 + 0 * self.scale)
 
 
+def batches(*labels: list[int], weights: list[float]) -> list[tuple[torch.Tensor, ...]]:
+    """A loader of two steps' shares, in the form of `TrainViews`."""
+    return [
+        (torch.zeros(len(own), 3), torch.tensor(own), torch.full((len(own),), w))
+        for own, w in zip(labels, weights, strict=True)
+    ]
+
+
+class Slope(nn.Module):
+    """Logits of 50 times a parameter for class 0 and 0 for class 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([50.0, 0.0]).expand(len(x), 2) * self.scale
+
+
 def test_an_epoch_counts_images_and_sets_the_rate_of_every_step(tiny_recipe: Recipe) -> None:
-    """5 images in batches of 2, of which two are of class 0."""
-    loader = DataLoader(TensorDataset(torch.zeros(5, 3), torch.tensor([0, 1, 2, 0, 3])), batch_size=2)
+    """5 images in batches of 2, of which two are of class 0; a share of weight 0 is not counted."""
+    loader = batches([0, 1], [2, 0], [3], [1], weights=[0.5, 0.5, 1.0, 0.0])
     schedule = make(tiny_recipe, schedule="one-cycle", epochs=10)
-    net = AlwaysFirst()
+    net, progress = AlwaysFirst(), Progress()
     rates: list[float] = []
     optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
     optimizer.register_step_pre_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
-    loss, error = train_epoch(0, net, loader, optimizer, schedule, Accelerator(cpu=True))
-    assert error == pytest.approx(60.0)
-    assert loss == pytest.approx(50 * 3 / 5)
-    assert rates == pytest.approx([0.1 * (step + 0.5) / 3 / 2 for step in range(3)])
+    for _ in train_epoch(net, loader, optimizer, schedule, Accelerator(cpu=True), progress):  # type: ignore[arg-type]
+        pass
+    assert (progress.step, progress.images, progress.wrong) == (4, 5, 3)
+    assert progress.loss == pytest.approx(50 * 3)
+    assert rates == pytest.approx([0.1 * (step + 0.5) / 4 / 2 for step in range(4)])
+
+
+def test_a_gradient_is_clipped_to_its_norm(tiny_recipe: Recipe) -> None:
+    """The gradient of AlwaysFirst's scale is about 50 where class 0 is wrong."""
+    for clip, found in ((0.0, 1.0 - 50.0), (5.0, 1.0 - 5.0), (80.0, 1.0 - 50.0)):
+        schedule = make(tiny_recipe, schedule="plateau", clip=clip)
+        net = Slope()
+        optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+        optimizer.register_step_pre_hook(lambda o, *_: o.param_groups[0].update(lr=1.0))
+        list(train_epoch(net, batches([1], weights=[1.0]), optimizer, schedule, Accelerator(cpu=True), Progress()))  # type: ignore[arg-type]
+        assert net.scale.item() == pytest.approx(found, abs=1e-3)
+
+
+def test_a_warm_up_ends_when_the_training_error_is_below_80(
+    tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ResNet, section 4.2: 0.01 until then, then on with the schedule; a look every two steps."""
+    monkeypatch.setattr(train, "LOOK", 2)
+    schedule = make(tiny_recipe, schedule="milestones", milestones=(2,), epochs=4, warm_up_lr=0.01)
+    net, rates = AlwaysFirst(), []
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    optimizer.register_step_pre_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
+    labels = [[1, 1]] * 2 + [[1, 1, 1, 1, 0]] * 2 + [[1, 0, 1, 1]] * 2 + [[1]] * 2  # errors of 100, 80, 75, 100%
+    loader = batches(*labels, weights=[1 / len(own) for own in labels])
+    for _ in train_epoch(net, loader, optimizer, schedule, Accelerator(cpu=True), Progress()):  # type: ignore[arg-type]
+        pass
+    assert rates == pytest.approx([0.01] * 6 + [0.1] * 2)
+    assert schedule.rate(2) == pytest.approx(0.01)
+
+
+def test_the_random_state_goes_on() -> None:
+    device = torch.device("cpu")
+    state = random_state(device)
+    drawn = torch.rand(3)
+    set_random_state(state[0], device)
+    assert torch.equal(torch.rand(3), drawn)
 
 
 def test_the_state_of_a_schedule_is_whole(tiny_recipe: Recipe) -> None:
     schedule, copy = (make(tiny_recipe, schedule="plateau", patience=1, epochs=20) for _ in range(2))
     for error in [50.0, 51.0, 52.0, 53.0]:
         schedule.observe(error)
-    copy.load_state_dict(schedule.state_dict())
+    copy = Schedule(copy.recipe, **schedule.state_dict())
     assert copy == schedule
     schedule.observe(60.0)
     copy.observe(60.0)
