@@ -5,8 +5,9 @@
 The photographs are made one at a time, written to a temporary folder, read by `paperlib.data.photograph` and removed;
 they depend on their number alone. Every kind of file in `KINDS` comes in turn. Most are small, with an aspect up to
 10; every 50th of the first 850 is 6000x6000 px, each kind once, so that the worst has been seen early; later every
-200th has one side of 6000 px. A tiny net evaluates them densely. The peak of resident memory (of Linux and macOS) is
-noted after `--early` photographs and after all.
+200th has one side of 6000 px. A tiny net evaluates them densely. Noted after `--early` photographs and after all: the
+peak of resident memory (of Linux and macOS), which the making of the photographs shares, and what is resident then,
+where a leak would show below that peak.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from PIL import Image
 from torch import Tensor
@@ -79,11 +81,11 @@ def picture(index: int) -> Image.Image:
 
 
 class Generated(Sequence[Tensor]):
-    """`count` photographs, made, read and removed when asked for. Notes the peak of memory before number `early`."""
+    """`count` photographs, made, read and removed when asked for. Notes the memory before number `early`."""
 
     def __init__(self, folder: Path, count: int, early: int) -> None:
         self.folder, self.count, self.early = folder, count, early
-        self.early_peak, self.read = 0.0, 0
+        self.early_memory, self.read = (0.0, 0.0), 0
         self.modes: set[str] = set()
 
     def __len__(self) -> int:
@@ -91,7 +93,7 @@ class Generated(Sequence[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
         if index == self.early:
-            self.early_peak = peak()
+            self.early_memory = memory()
         _, name, options = KINDS[index % len(KINDS)]
         path = self.folder / f"{index}-{name}"
         picture(index).save(path, **options)
@@ -103,22 +105,23 @@ class Generated(Sequence[Tensor]):
         return image
 
 
-def peak() -> float:
-    """MB that were resident at once, at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+def memory() -> tuple[float, float]:
+    """MB that were resident at once, at most, and that are now."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return most / 1e6, psutil.Process().memory_info().rss / 1e6
 
 
-def run(count: int, early: int, memory: float) -> tuple[Errors, Generated, list[int]]:
+def run(count: int, early: int, bound: float) -> tuple[Errors, Generated, list[int]]:
     """Evaluate `count` photographs; also the numbers of posteriors that came, chunk by chunk."""
     torch.manual_seed(0)
     model = build("vgg11", 4, width=1 / 16, image_size=32, hidden=16)
     assert isinstance(model, VGG)
-    predict = dense(model, (40,), (127.0,) * 3, (64.0,) * 3, memory=memory)
+    predict = dense(model, (40,), (127.0,) * 3, (64.0,) * 3, memory=bound)
     came: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         photographs = Generated(Path(folder), count, early)
         found = evaluate(
-            predict, photographs, torch.arange(count) % 4, memory=memory, keep=lambda p: came.append(len(p))
+            predict, photographs, torch.arange(count) % 4, memory=bound, keep=lambda p: came.append(len(p))
         )
     return found, photographs, came
 
@@ -140,8 +143,8 @@ def main() -> None:
         "posteriors": sum(came),
         "modes": sorted(photographs.modes),
         "memory_mb": args.memory,
-        f"peak_mb_after_{args.early}": photographs.early_peak,
-        f"peak_mb_after_{args.count}": peak(),
+        f"peak_and_resident_mb_before_{args.early}": photographs.early_memory,
+        f"peak_and_resident_mb_after_{args.count}": memory(),
         "processor_seconds": time.process_time() - start,
         "torch": torch.__version__,
         "machine": platform.machine(),

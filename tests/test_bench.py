@@ -14,11 +14,11 @@ def test_photographs_of_every_kind_are_all_counted(monkeypatch: pytest.MonkeyPat
     photographs = importlib.import_module("photographs")
     whole = photographs.size
     monkeypatch.setattr(photographs, "size", lambda i, rng: tuple(min(n, 300) for n in whole(i, rng)))
-    found, images, came = photographs.run(60, early=30, memory=0.1)
+    found, images, came = photographs.run(60, early=30, bound=0.1)
     assert found.images == images.read == sum(came) == 60
     assert len(came) > 3  # several chunks
     assert images.modes == {"RGB", "RGBA", "LA", "L", "P", "CMYK", "1", "I;16", "I", "F"}
-    assert images.early_peak > 0
+    assert min(images.early_memory) > 0
 
 
 def test_the_photographs_are_as_wild_as_stated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,13 +16,14 @@ from paperlib.evaluate import (
     center,
     errors,
     evaluate,
+    many_views,
     mirrored,
     multi_crop,
     one_view,
     paired,
     ten_crop,
 )
-from paperlib.transforms import TestView, normalize, rescale
+from paperlib.transforms import CropViews, TestView, five_crops, normalize, rescale
 
 MEAN, STD = (120.0, 115.0, 100.0), (60.0, 60.0, 60.0)
 
@@ -128,6 +129,18 @@ def test_views_of_one_shape_share_passes_within_the_memory(memory: float, wanted
     torch.testing.assert_close(one_view(net, view, memory)(images), alone, rtol=0, atol=1e-6)
     assert passes == wanted
     assert (alone[0] - alone[1]).abs().max() > 1e-3
+
+
+def test_the_views_of_one_image_are_split_where_the_memory_is_small() -> None:
+    model = small()
+    images = photographs((32, 40), (32, 40))
+    view = CropViews(32, 32, MEAN, STD, five_crops)
+    wanted = many_views(model, view)(images)
+    passes: list[int] = []
+    model.register_forward_pre_hook(lambda _, inputs: None if inputs[0].is_meta else passes.append(len(inputs[0])))
+    got = many_views(model, view, memory=2 * 2 * 4 * 8 * 32 * 32 / 1e6)(images)
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
+    assert passes == [2, 2, 1] * 2
 
 
 def test_the_views_of_an_image_are_made_when_their_turn_comes() -> None:
