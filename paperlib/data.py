@@ -215,8 +215,11 @@ def _imagenet(download: bool) -> Data:
     it has registered lie in `imagenet`, `download` checks and unpacks them; it fetches nothing.
     """
     folder = root() / "imagenet"
-    for part in ("train", "val") if download else ():
-        datasets.ImageNet(folder, part)
+    try:
+        for part in ("train", "val") if download else ():
+            datasets.ImageNet(folder, part)
+    except ImportError as error:
+        raise PaperlibError(f"unpacking ImageNet needs a package ({error}): pip install scipy") from error
     # 4% are about as many as the 50,000 of the official validation.
     return folders(folder / "train", folder / "val", None, carved=0.04)
 

@@ -217,6 +217,11 @@ def test_imagenet_without_its_archives_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "scipy", None)
+        assert main(["data", "imagenet"]) == 2
+        assert "pip install scipy" in capsys.readouterr().err
+    pytest.importorskip("scipy")
     assert main(["data", "imagenet"]) == 2
     assert "ILSVRC2012_devkit_t12.tar.gz is not present" in capsys.readouterr().err
 
