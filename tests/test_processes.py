@@ -1,11 +1,16 @@
-"""Real processes: two and three against one; a run killed again and again."""
+"""Real processes: two and three against one, one of them killed, a run killed again and again."""
 
+import dataclasses
 import os
+import signal
 import socket
+import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -15,12 +20,17 @@ from paperlib import checkpoint
 from paperlib.recipes import Machine, Recipe
 from paperlib.run import run
 
-from .test_run import largest_difference, plain, quiet
+from .conftest import photograph_folder
+from .test_run import largest_difference, plain, quiet, same_weights
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="forks, and names Linux's loopback"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
+
+
+# Else torchrun keeps its store, and a new process may take up the address of a dead one: "Connection refused".
+FRESH = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
 def together(processes: int, recipe: Recipe, folder: Path, machine: Machine) -> None:
@@ -60,6 +70,36 @@ def test_processes_together_are_one(tiny_recipe: Recipe, tmp_path: Path, process
     for a, b in zip(*(checkpoint.load_metrics(folder) for folder in (one, many)), strict=True):
         assert {k: v for k, v in a.items() if "error" in k} == {k: v for k, v in b.items() if "error" in k}
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-12)
+
+
+def test_a_killed_process_is_started_again_and_the_run_goes_on(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    """torchrun starts all anew from the last state: the weights are those of two processes that nobody killed."""
+    place = photograph_folder(tmp_path / "flowers", train=8, test=2)
+    recipe = dataclasses.replace(tiny_recipe, data=f"folder:{place}", epochs=40)
+    undisturbed, folder = tmp_path / "undisturbed", tmp_path / "run"
+    together(2, recipe, undisturbed, Machine())
+    values = [f"--options.{k.replace('_', '-')}={v}" for k, v in recipe.options.items() if v is not True]  # as there
+    values += ["--data", recipe.data, "--sides", *map(str, recipe.sides), "--test-side", str(recipe.test_side)]
+    values += ["--epochs", str(recipe.epochs), "--batch-size", str(recipe.batch_size), "--out", str(folder)]
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=1"]
+    with open(tmp_path / "log", "w") as log:
+        launcher = subprocess.Popen(
+            [sys.executable, "-m", *torchrun, "-m", "paperlib", "train", "vgg-mini", *values],
+            env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"} | FRESH,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            while not checkpoint.states(folder) and launcher.poll() is None:
+                time.sleep(0.01)
+            workers = psutil.Process(launcher.pid).children()
+            assert len(workers) == 2, (tmp_path / "log").read_text()
+            os.kill(workers[1].pid, signal.SIGKILL)
+            assert launcher.wait(timeout=300) == 0, (tmp_path / "log").read_text()
+        finally:
+            launcher.kill()
+    assert "exitcode: -9" in (tmp_path / "log").read_text() or "Signal 9" in (tmp_path / "log").read_text()
+    assert same_weights(folder, undisturbed)
 
 
 def test_a_run_killed_at_any_moment_ends_in_the_same_weights(tmp_path: Path) -> None:
