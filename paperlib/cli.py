@@ -18,7 +18,6 @@ from paperlib.dense import Pool, dense
 from paperlib.errors import PaperlibError, unknown
 from paperlib.evaluate import MEMORY, Predictor, average, center, evaluate, mirrored, multi_crop, ten_crop
 from paperlib.models import MODELS, build
-from paperlib.models.vgg import VGG
 from paperlib.posteriors import Pass
 from paperlib.recipes import PLAIN, RECIPES, Machine, Recipe, recipe
 
@@ -44,11 +43,12 @@ class Evaluate:
     """Run folders, names of runs that come with the package, or files of --save, whose passes are not repeated."""
     protocol: Protocol = "center"
     """center: the central crop; mirror: it and its mirror image; ten-crop: AlexNet's corners and centre, mirrored;
-    multi-crop: VGG's 5x5 grid, mirrored; dense: VGG's whole image, mirrored; multi-crop+dense: the mean of the two."""
+    multi-crop: VGG's 5x5 grid, mirrored; dense: the whole image, mirrored; multi-crop+dense: the mean of the two."""
     scales: tuple[int, ...] = ()
     """Smaller image sides Q in px, whose posteriors are averaged; by default the recipe's."""
     pool: Pool | None = None
-    """dense: average the score map before (logit, the default) or after (prob) the softmax."""
+    """dense: average the score map before (logit, VGG's default) or after (prob) the softmax, or, where the net ends in
+    a global average, its last maps as a whole (gap, the default there)."""
     split: Literal["test", "val"] = "test"
     """Images to count on. Choose models on val; look at test once."""
     every: int = 1
@@ -125,7 +125,7 @@ def evaluate_command(args: Sequence[str]) -> None:
     if wish.save:
         posteriors.save(wish.save, passes)
     if len(passes) > 1:
-        print(f"fusion of {len(passes)}\n{posteriors.fusion(passes)}")
+        print(f"fusion of {len(passes)}\n{posteriors.fusion(passes).errors}")
     print(f"chance: top-1 error {100 - 100 / len(passes[0].classes):.2f}%")
 
 
@@ -171,9 +171,7 @@ def predictor(run: str, wish: Evaluate) -> Predictor:
         return ten_crop(*crops, memory=memory)
     if wish.protocol == "multi-crop":
         return multi_crop(*crops, memory=memory)
-    if not isinstance(model, VGG):
-        raise PaperlibError(f"--protocol {wish.protocol} is VGG's; {made.model} is none")
-    whole = dense(model, sides, made.mean, made.std, pool=wish.pool or "logit", memory=memory)
+    whole = dense(model, sides, made.mean, made.std, crop=made.crop, pool=wish.pool, memory=memory)
     return whole if wish.protocol == "dense" else average(multi_crop(*crops, memory=memory), whole)
 
 

@@ -1,17 +1,21 @@
-"""VGG's dense evaluation (section 3.2): the net as a convolution over the whole, uncropped image."""
+"""The net as a convolution over the whole, uncropped image: VGG's dense evaluation (section 3.2), ResNet's (3.4)."""
 
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import MEMORY, Predictor, average, mirrored, one_view
+from paperlib.models.densenet import DenseNet
+from paperlib.models.resnet import ResNet
 from paperlib.models.vgg import VGG
+from paperlib.modes import evaluating
 from paperlib.transforms import RGB, TestView
 
-Pool = Literal["logit", "prob"]
+Pool = Literal["gap", "logit", "prob"]
 
 
 class ConvolvedLinear(nn.Module):
@@ -47,21 +51,54 @@ class FullyConvolutional(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Score map (N, classes, h, w) of images (N, 3, H, W). PaperlibError where a side is too small."""
-        if min(x.shape[-2:]) < self.image_size:
-            size = f"{x.shape[-1]}x{x.shape[-2]} px"
-            raise PaperlibError(f"dense evaluation of a {size} image: the least side is {self.image_size} px")
+        _least(x, self.image_size)
         return self.classifier(self.features(x))  # (N, 512, H / 32, W / 32) to (N, classes, h, w)
 
 
-def fully_convolutional(model: VGG) -> FullyConvolutional:
-    """`model` as a map from images of any size to score maps; see `FullyConvolutional`."""
-    return FullyConvolutional(model)
+class AveragedWindows(nn.Module):
+    """A net that ends in a global average and a linear layer, as a score map: a score for each window of its last maps.
+
+    Windows have the side of the maps of a `crop` px image (7 of 224 px) and lie one cell apart, so that a crop has one
+    score, the plain net's. Images (N, 3, H, W), H and W of at least `crop`, to (N, classes, h, w). Parameters shared.
+    """
+
+    def __init__(self, model: ResNet | DenseNet, crop: int | None = None) -> None:
+        super().__init__()
+        self.model, self.image_size = model, crop or model.image_size
+        linear = model.fc if isinstance(model, ResNet) else model.classifier
+        self.classifier = ConvolvedLinear(linear, 1)
+        with torch.inference_mode(), evaluating(model):
+            parameter = next(model.parameters())
+            self.window = model.last_maps(parameter.new_zeros(1, 3, self.image_size, self.image_size)).shape[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score map (N, classes, h, w) of images (N, 3, H, W). PaperlibError where a side is too small."""
+        _least(x, self.image_size)
+        return self.classifier(F.avg_pool2d(self.model.last_maps(x), self.window, stride=1))
+
+
+def _least(x: Tensor, side: int) -> None:
+    if min(x.shape[-2:]) < side:
+        size = f"{x.shape[-1]}x{x.shape[-2]} px"
+        raise PaperlibError(f"dense evaluation of a {size} image: the least side is {side} px")
+
+
+def fully_convolutional(model: nn.Module, crop: int | None = None) -> FullyConvolutional | AveragedWindows:
+    """`model`, a VGG, ResNet or DenseNet trained on `crop` px images, as a map from images of any size to score maps.
+
+    Raises PaperlibError for another net: only these are made for it.
+    """
+    if isinstance(model, VGG):
+        return FullyConvolutional(model)
+    if isinstance(model, (ResNet, DenseNet)):
+        return AveragedWindows(model, crop)
+    raise PaperlibError(f"dense evaluation takes a VGG, ResNet or DenseNet, not {type(model).__name__}")
 
 
 class _Pooled(nn.Module):
     """The spatial average of a score map as one vector of logits."""
 
-    def __init__(self, net: FullyConvolutional, pool: Pool) -> None:
+    def __init__(self, net: FullyConvolutional | AveragedWindows, pool: Pool) -> None:
         super().__init__()
         self.net, self.pool = net, pool
 
@@ -73,27 +110,34 @@ class _Pooled(nn.Module):
 
 
 def dense(
-    model: VGG,
+    model: nn.Module,
     sides: Sequence[int],
     mean: RGB,
     std: RGB,
     *,
-    pool: Pool = "logit",
+    crop: int | None = None,
+    pool: Pool | None = None,
     mirror: bool = True,
     memory: float = MEMORY,
 ) -> Predictor:
-    """The dense predictor of section 3.2, over the scales Q in `sides`.
+    """The dense predictor of a VGG (section 3.2), ResNet (section 3.4) or DenseNet, over the scales Q in `sides`.
 
     Each image is rescaled to Q, its score map averaged over space, softmax taken; the posteriors of the image and of
-    its mirror are averaged, then those of all Q. The paper does not say whether the map holds scores before or after
-    the softmax: `pool="logit"` averages before, `"prob"` after. `memory` as in `many_views`.
+    its mirror are averaged, then those of all Q. VGG's paper does not say whether the map holds scores before or after
+    the softmax: `pool="logit"` (VGG's default) averages before, `"prob"` after. A net with a global average has a third
+    reading, its default `"gap"`: one average over all of the last maps, whose cells then all weigh the same.
+    `crop`: side of the training crops in px, by default the net's own `image_size`. `memory` as in `many_views`.
 
-    Raises PaperlibError where a Q is below the training size.
+    Raises PaperlibError for another net, for `pool="gap"` with VGG, and where a Q is below the training size.
     """
+    net = fully_convolutional(model, crop)
     for side in sides:
-        if side < model.image_size:
-            least = f"the least for this net is its training size, {model.image_size} px"
+        if side < net.image_size:
+            least = f"the least for this net is its training size, {net.image_size} px"
             raise PaperlibError(f"Q = {side} px is too small: {least}")
-    net = _Pooled(fully_convolutional(model), pool)
-    scales = [one_view(net, TestView(side, None, mean, std), memory) for side in sides]
+    if pool == "gap" and isinstance(net, FullyConvolutional):
+        raise PaperlibError("pool 'gap' needs a net that ends in a global average; VGG has none")
+    pool = pool or ("logit" if isinstance(net, FullyConvolutional) else "gap")
+    whole = model if pool == "gap" else _Pooled(net, pool)
+    scales = [one_view(whole, TestView(side, None, mean, std), memory) for side in sides]
     return average(*(mirrored(scale) if mirror else scale for scale in scales))

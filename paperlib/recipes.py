@@ -189,7 +189,86 @@ def _vgg(data: str, crop: int, start_from_a: bool, fine_tune: dict[str, Any], **
     return made
 
 
+# ResNet, section 3.4: scale drawn from [256; 480], AlexNet's colour shift, no dropout, batch 256, 60e4 iterations
+IMAGENET_RESNET: dict[str, Any] = {
+    "sides": (256, 480),
+    "test_side": 256,  # 10-crop of Table 2; Table 4 tests at 224, 256, 384, 480 and 640
+    "colours": "imagenet",
+    "mean": (123.675, 116.28, 103.53),  # the paper subtracts the mean of each pixel
+    "std": (58.395, 57.12, 57.375),  # departs from the paper, which does not divide
+    "epochs": 120,
+    "batch_size": 256,
+    "lr": 0.1,
+    "schedule": "plateau",
+    "weight_decay": 1e-4,
+}
+# ResNet, section 4.2: 64k iterations of 128 of 45,000 images, / 10 at 32k and 48k; 4 px of zeros on each side
+CIFAR_RESNET: dict[str, Any] = {
+    "sides": (32, 32),
+    "test_side": 32,
+    "crop_side": 32,
+    "pad": 4,
+    "mean": (125.3, 123.0, 113.9),  # CIFAR-10's; the paper subtracts the mean of each pixel
+    "std": (63.0, 62.1, 66.7),  # departs from the paper, which does not divide
+    "epochs": 182,
+    "batch_size": 128,
+    "lr": 0.1,
+    "schedule": "milestones",
+    "milestones": (91, 137),
+    "weight_decay": 1e-4,
+}
+# The same on grey 28 px images in a few epochs, for a CPU
+FASHION_RESNET: dict[str, Any] = {
+    "sides": (28, 28),
+    "test_side": 28,
+    "crop_side": 28,
+    "pad": 2,
+    "mean": (73.0, 73.0, 73.0),  # about those of Fashion-MNIST
+    "std": (90.0, 90.0, 90.0),
+    "epochs": 6,
+    "batch_size": 128,
+    "lr": 0.1,
+    "schedule": "one-cycle",
+    "weight_decay": 1e-4,
+    "precision": "bf16",
+    "channels_last": True,
+}
+
+
+def _resnet() -> dict[str, Recipe]:
+    """ResNet's nets and their plain twins: imagenet-resnet50, cifar10-resnet110, fashion-mnist-plain20 ..."""
+    made: dict[str, Recipe] = {}
+    for model in ("plain18", "plain34", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"):
+        source, target = "ResNet, section 3.4", "the net's row in Table 2 or 3: 21.4% to 28.5% top-1 error, 10-crop"
+        made[f"imagenet-{model}"] = Recipe(
+            model=model, data="imagenet", source=source, target=target, **IMAGENET_RESNET
+        )
+    for n in (20, 32, 44, 56, 110, 1202):
+        for model in (f"resnet{n}", f"plain{n}"):
+            if model in ("plain110", "plain1202"):  # they do not learn
+                continue
+            warm_up = 0.01 if n >= 110 else 0.0  # said of 110; of 1202 nothing is said
+            made[f"cifar10-{model}"] = Recipe(
+                model=model,
+                data="cifar10",
+                warm_up_lr=warm_up,
+                source="ResNet, section 4.2; departs from it in dividing by the standard deviation",
+                target="the net's row in Table 6, or Figure 6 (left) for a plain one",
+                **CIFAR_RESNET,
+            )
+    for model in ("resnet20", "resnet56", "plain20", "plain56"):
+        made[f"fashion-mnist-{model}"] = Recipe(
+            model=model,
+            data="fashion-mnist",
+            source="ResNet, section 4.2, at 28 px; departs from it in epochs, schedule and pad",
+            target="training error: plain-56 above plain-20, ResNet-56 not above ResNet-20",
+            **FASHION_RESNET,
+        )
+    return made
+
+
 RECIPES: dict[str, Recipe] = {
+    **_resnet(),
     **_vgg(
         "imagenet",
         224,

@@ -1,14 +1,16 @@
 """Dense evaluation: equal to the plain net at the training size, map sides, and the invariances of its order."""
 
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from paperlib import build
 from paperlib.anatomy import anatomy
-from paperlib.dense import dense, fully_convolutional
+from paperlib.dense import Pool, dense, fully_convolutional
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import average, one_view
 from paperlib.models.vgg import VGG
@@ -155,3 +157,68 @@ def test_the_layer_table_of_the_dense_form_of_d() -> None:
     assert table["fc6"].macs == 36 * plain["fc6"].macs
     windows = 36 * plain.macs
     assert 11.2 < windows / table.macs < 11.3  # the same windows as crops cost this much more
+
+
+AVERAGED = {"resnet18": 64, "resnet20": 32, "densenet121": 64, "densenet40_k12": 32}  # a name: side of a crop in px
+
+
+def averaged(name: str) -> nn.Module:
+    """A net that ends in a global average, whose running statistics are not those of its start."""
+    torch.manual_seed(0)
+    options = {"width": 0.25} if "resnet" in name else {}
+    model = build(name, 5, **options)
+    model(torch.randn(4, 3, 64, 64))
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", AVERAGED)
+def test_a_crop_is_one_window_of_a_net_with_a_global_average(name: str) -> None:
+    model, side = averaged(name), AVERAGED[name]
+    x = torch.randn(2, 3, side, side)
+    with torch.inference_mode():
+        scores = fully_convolutional(model, side)(x)
+        assert scores.shape == (2, 5, 1, 1)
+        torch.testing.assert_close(scores.flatten(1), model(x))
+    with pytest.raises(PaperlibError, match=f"the least side is {side} px"):
+        fully_convolutional(model, side)(x[..., :-1])
+
+
+@pytest.mark.parametrize(("side", "windows"), [(64, 1), (96, 2), (128, 3)])
+def test_the_scores_of_windows_are_those_of_the_parts_of_the_last_maps(side: int, windows: int) -> None:
+    """ResNet at 64 px has 2x2 cells; each window's score by hand, and their mean the logits of pool="logit"."""
+    model = averaged("resnet18")
+    x = torch.randint(0, 256, (3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    normalised = ((x.float() - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None])[None]
+    with torch.inference_mode():
+        maps = model.last_maps(normalised)
+        by_hand = [
+            model.fc(maps[:, :, i : i + 2, j : j + 2].mean(dim=(2, 3))) for i in range(windows) for j in range(windows)
+        ]
+        scores = fully_convolutional(model, 64)(normalised)
+        torch.testing.assert_close(scores.flatten(2), torch.stack(by_hand, dim=2), rtol=0, atol=1e-5)
+        found = {p: dense(model, (side,), MEAN, STD, crop=64, pool=p, mirror=False)([x]) for p in get_args(Pool)}
+        expected = {
+            "gap": model(normalised).softmax(dim=1),
+            "logit": torch.stack(by_hand).mean(dim=0).softmax(dim=1),
+            "prob": torch.stack(by_hand).softmax(dim=2).mean(dim=0),
+        }
+    for pool, posteriors in found.items():
+        torch.testing.assert_close(posteriors, expected[pool], rtol=0, atol=1e-5)
+    assert torch.allclose(found["gap"], found["logit"], atol=1e-5) == (windows == 1)  # else the border weighs less
+
+
+def test_dense_takes_the_scales_of_resnets_table_4() -> None:
+    """Section 3.4, sides 224 to 640 at 64 / 224: mean posterior of five sizes; by default the global average."""
+    model = averaged("resnet18")
+    sides = [round(q * 64 / 224) for q in (224, 256, 384, 480, 640)]
+    images = photographs(3, (90, 120), (200, 150))
+    whole = dense(model, sides, MEAN, STD, crop=64)(images)
+    each = [dense(model, [side], MEAN, STD, crop=64, pool="gap")(images) for side in sides]
+    torch.testing.assert_close(whole, torch.stack(each).mean(dim=0))
+
+
+def test_dense_says_what_it_does_not_take() -> None:
+    with pytest.raises(PaperlibError, match="a VGG, ResNet or DenseNet, not AlexNet"):
+        dense(build("alexnet", 5, width=0.125, image_size=64), (64,), MEAN, STD)
+    with pytest.raises(PaperlibError, match="VGG has none"):
+        dense(small(), (64,), MEAN, STD, pool="gap")

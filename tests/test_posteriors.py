@@ -70,9 +70,9 @@ def test_fusion_by_hand() -> None:
     """Alone each errs on one image of three; their mean on none. A net fused with itself is the net."""
     sure, unsure = passes([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]], [[0.6, 0.4], [0.1, 0.9], [0.4, 0.6]])
     assert sure.errors.top1 == unsure.errors.top1 == pytest.approx(100 / 3)
-    fused = posteriors.fusion([sure, unsure])
+    fused = posteriors.fusion([sure, unsure]).errors
     assert (fused.top1, fused.images, fused.seconds) == (0, 3, 5.0)
-    assert posteriors.fusion([sure, sure]).top1 == sure.errors.top1
+    assert posteriors.fusion([sure, sure]).errors.top1 == sure.errors.top1
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,31 @@ def test_a_field_that_an_old_recipe_lacks_has_its_default() -> None:
     old = {key: value for key, value in new.items() if key != "colours"}
     assert differences(old, new) == []
     assert differences(old, new | {"colours": "train"}) == ["colours: none -> train"]
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("imagenet-") and "vgg" not in name])
+def test_imagenet_resnet_is_the_papers(name: str) -> None:
+    """ResNet, section 3.4; 60e4 iterations of 256 of 1.28 million images are 120 epochs."""
+    r = RECIPES[name]
+    assert (r.sides, r.crop, r.mirror, r.colours, r.batch_size) == ((256, 480), 224, True, "imagenet", 256)
+    assert (r.lr, r.schedule, r.weight_decay, r.momentum, r.nesterov) == (0.1, "plateau", 1e-4, 0.9, False)
+    assert r.epochs == round(60e4 * 256 / 1_281_167)
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("cifar10-")])
+def test_cifar_resnet_is_the_papers(name: str) -> None:
+    """ResNet, section 4.2: 45,000 images, 64k iterations, / 10 at 32k and 48k; 110 layers start at 0.01."""
+    r = RECIPES[name]
+    steps = 45_000 / r.batch_size
+    assert (r.batch_size, r.crop, r.pad, r.mirror, r.colours) == (128, 32, 4, True, "none")
+    assert (r.lr, r.weight_decay, r.momentum, r.nesterov) == (0.1, 1e-4, 0.9, False)
+    assert [r.epochs, *r.milestones] == [round(k * 1000 / steps) for k in (64, 32, 48)] == [182, 91, 137]
+    assert r.warm_up_lr == (0.01 if r.model in ("resnet110", "resnet1202") else 0)
+
+
+def test_the_fashion_twins_differ_in_the_net_alone() -> None:
+    """What is compared is depth and shortcut: every other value is the same, and rates and decay are the paper's."""
+    twins = [RECIPES[f"fashion-mnist-{net}"] for net in ("plain20", "plain56", "resnet20", "resnet56")]
+    first, *others = [dataclasses.asdict(r) | {"model": ""} for r in twins]
+    assert all(differences(first, other) == [] for other in others)
+    assert (twins[0].lr, twins[0].batch_size, twins[0].weight_decay) == (0.1, 128, 1e-4)

@@ -4,13 +4,13 @@
     python tools/record_vgg.py runs --seeds 0 1 2
 
 Table 3: dense at Q = S (jittered: the middle). Table 4: dense over three Q. Table 5: crops and dense of D and E, both
-jittered. Table 6: fusions, kept with net E. Passes are in bf16, as the training was; each is made once and kept beside
-the run. Rows that have no run are left out.
-To save time, errors are counted on every third test image, Table 4 leaves S = 110 out, and crops and fusions are at one
-Q, the middle, where the paper has three: 150 views of a photograph take long.
+jittered, over three Q and at the middle one. Table 6: fusions, kept with net E. Passes are in bf16, as the training
+was; each is made once and kept beside the run. Rows that have no run are left out.
+To save time, errors are counted on every third test image: 150 views of a photograph take long.
 """
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from record_run import RUNS, copy, passes, row, write
 
 from paperlib import RECIPES, checkpoint, posteriors
 from paperlib.cli import Evaluate, Protocol
+from paperlib.posteriors import Pass
 
 SEVEN = [  # the nets of the competition, section 4.4: D at three S, C and E at two
     *(f"caltech101-vgg16-{s}" for s in ("s73", "s110", "jitter")),
@@ -33,14 +34,35 @@ def wishes(name: str) -> dict[str, Evaluate]:
     three = (low - step, low, low + step) if low == high else (low, RECIPES[name].test_side, high)
     third = partial(Evaluate, (), precision="bf16", every=3)
     found = {"dense": third(protocol="dense")}
-    if RECIPES[name].model not in ("vgg11", "vgg11_lrn", "vgg13_5x5") and low != 110:  # the rows of Table 4
+    if RECIPES[name].model not in ("vgg11", "vgg11_lrn", "vgg13_5x5"):  # the rows of Table 4
         found["dense, three scales"] = third(protocol="dense", scales=three)
     if RECIPES[name].model in ("vgg13", "vgg13_5x5"):  # compared by their centre crops in section 4.1
         found["center"] = third(protocol="center")
     if name in (D, E):
         protocols: tuple[Protocol, ...] = ("center", "mirror", "ten-crop", "multi-crop")
         found |= {protocol: third(protocol=protocol) for protocol in protocols}
+        found |= {f"multi-crop at {q}": third(protocol="multi-crop", scales=(q,)) for q in (three[0], three[2])}
     return found
+
+
+def fusions(found: dict[str, dict[str, Pass]]) -> dict[str, dict[str, Pass]]:
+    """What Tables 5 and 6 make of the passes of one seed: for each net, means of posteriors by name."""
+    mean = posteriors.fusion
+    made: dict[str, dict[str, Pass]] = {net: {} for net in (D, E)}
+    one, three = "dense", "dense, three scales"
+    for net in (D, E):
+        mine, new = found[net], made[net]
+        crops = [mine[key] for key in mine if key.startswith("multi-crop")]
+        new["multi-crop, three scales"] = replace(mean(crops), scales=mine[three].scales)
+        new["multi-crop + dense"] = mean([mine["multi-crop"], mine[one]])
+        new["multi-crop + dense, three scales"] = mean([new["multi-crop, three scales"], mine[three]])
+    every = {net: found[net] | made[net] for net in (D, E)}
+    for key in ("dense", "multi-crop", "multi-crop + dense"):
+        for name in (key, f"{key}, three scales"):
+            made[E][f"D + E, {name}"] = mean([every[D][name], every[E][name]])
+    if all(net in found for net in SEVEN):
+        made[E]["seven nets, dense"] = mean([found[net][one] for net in SEVEN])
+    return made
 
 
 def main() -> None:
@@ -54,21 +76,9 @@ def main() -> None:
         trained = [name for name in names if checkpoint.finished(folder / name)]
         found = {name: passes(folder / name, wishes(name)) for name in trained}
         rows = {name: {key: row(one.scales, one.errors) for key, one in got.items()} for name, got in found.items()}
-        one, three = "dense", "dense, three scales"
-        groups: dict[tuple[str, str], list[tuple[str, str]]] = {
-            (D, "multi-crop + dense"): [(D, "multi-crop"), (D, one)],
-            (E, "multi-crop + dense"): [(E, "multi-crop"), (E, one)],
-            (E, "D + E, dense"): [(D, one), (E, one)],
-            (E, "D + E, multi-crop"): [(D, "multi-crop"), (E, "multi-crop")],
-            (E, "D + E, multi-crop + dense"): [(net, key) for net in (D, E) for key in ("multi-crop", one)],
-            (E, "D + E, dense, three scales"): [(D, three), (E, three)],
-            (E, "seven nets, dense"): [(name, one) for name in SEVEN],
-        }
-        for (name, key), parts in groups.items():
-            if all(net in found for net, _ in parts):
-                fused = posteriors.fusion([found[net][part] for net, part in parts])
-                rows[name][key] = row(found[name][parts[-1][1]].scales, fused)
-                print(f"seed {seed}  {name}  {key}: {fused}")
+        for name, means in fusions(found).items() if D in found and E in found else ():
+            rows[name] |= {key: row(one.scales, one.errors) for key, one in means.items()}
+            print(*(f"seed {seed}  {name}  {key}: {one.errors}" for key, one in means.items()), sep="\n")
         for name in trained:
             copy(folder / name, RUNS / name / f"seed{seed}", weights=False)
             write(RUNS / name / f"seed{seed}", rows[name])

@@ -199,10 +199,15 @@ class DenseNet(nn.Module):
             x = maps[name] = stage(x)
         return maps
 
+    def last_maps(self, x: Tensor) -> Tensor:
+        """What the global average takes in: maps (N, C, H / 32, W / 32), of the small form (N, C, H / 4, W / 4)."""
+        *_, x = self.features(x).values()
+        x = self.relu(self.norm(x))
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes) of images (N, 3, H, W)."""
-        *_, x = self.features(x).values()
-        x = self.avgpool(self.relu(self.norm(x)))  # (N, C, 1, 1)
+        x = self.avgpool(self.last_maps(x))  # (N, C, 1, 1)
         x = self.classifier(torch.flatten(x, 1))  # (N, num_classes)
         return x
 

@@ -163,10 +163,14 @@ class ResNet(nn.Module):
             x = maps[name] = stage(x)
         return maps
 
+    def last_maps(self, x: Tensor) -> Tensor:
+        """What the global average takes in: maps (N, C, H / 32, W / 32), of the small form (N, C, H / 4, W / 4)."""
+        *_, x = self.features(x).values()
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes) of images (N, 3, H, W)."""
-        *_, x = self.features(x).values()  # (N, C, H / 32, W / 32), small form H / 4
-        x = self.fc(torch.flatten(self.avgpool(x), 1))  # (N, num_classes)
+        x = self.fc(torch.flatten(self.avgpool(self.last_maps(x)), 1))  # (N, num_classes)
         return x
 
 
