@@ -66,6 +66,17 @@ def lab(session: nox.Session) -> None:
     session.run(python, "-m", "jupyter", "lab", "book", *session.posargs, external=True)
 
 
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Run a benchmark: nox -s bench -- training --rounds 3. Without arguments: what there is."""
+    python = torch_python(session)
+    name, *arguments = session.posargs or [""]
+    path = ROOT / "bench" / f"{name}.py"
+    if not path.exists():
+        session.error("name one: " + ", ".join(sorted(p.stem for p in path.parent.glob("*.py") if p.stem != "memory")))
+    session.run(python, str(path), *arguments, external=True)
+
+
 @nox.session
 def browser(session: nox.Session) -> None:
     """Open every built page in Chromium, 1280 and 390 px wide, light and dark. Needs `nox -s book` first."""

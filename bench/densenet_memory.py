@@ -24,8 +24,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from memory import peak_bytes
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 
 from paperlib.anatomy import kept_for_backward
 from paperlib.models.densenet import DenseNet
@@ -42,16 +42,9 @@ def step(model: DenseNet, images: Tensor, labels: Tensor) -> None:
     F.cross_entropy(model(images), labels).backward()
 
 
-def peak_bytes(model: DenseNet, images: Tensor, labels: Tensor) -> int:
-    model.zero_grad(set_to_none=True)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        step(model, images, labels)
-    events = [e for e in recorded.profiler.kineto_results.events() if e.name() == "[memory]"]
-    now = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        now += event.nbytes()
-        peak = max(peak, now)
-    return peak
+def peak(model: DenseNet, images: Tensor, labels: Tensor) -> int:
+    model.zero_grad(set_to_none=True)  # what an earlier step left does not count
+    return peak_bytes(lambda: step(model, images, labels))
 
 
 def exponent(values: list[float]) -> float:
@@ -79,7 +72,7 @@ def main() -> None:
     rows = {
         key: {
             "saved_bytes": kept_for_backward(model, batch=args.batch),
-            "peak_bytes": peak_bytes(model, images, labels),
+            "peak_bytes": peak(model, images, labels),
             "seconds": round(statistics.median(seconds[key][1:]), 3),  # the first round warms up
         }
         for key, model in models.items()

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from memory import peak_bytes
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 
 from paperlib import build, checkpoint
 from paperlib.anatomy import anatomy
@@ -42,17 +42,6 @@ def seconds(run: Callable[[], object]) -> float:
     start = time.process_time()
     run()
     return time.process_time() - start
-
-
-def peak_bytes(run: Callable[[], object]) -> int:
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        run()
-    events = [e for e in recorded.profiler.kineto_results.events() if e.name() == "[memory]"]
-    now = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        now += event.nbytes()
-        peak = max(peak, now)
-    return peak
 
 
 def spread(values: list[float]) -> dict[str, float]:

@@ -49,8 +49,8 @@ class Evaluate:
     pool: Pool | None = None
     """dense: average the score map before (logit, VGG's default) or after (prob) the softmax, or, where the net ends in
     a global average, its last maps as a whole (gap, the default there)."""
-    split: Literal["test", "val"] = "test"
-    """Images to count on. Choose models on val; look at test once."""
+    split: Literal["test", "val", "train"] = "test"
+    """Images to count on. Choose models on val; look at test once; on train the error shows what the net could fit."""
     every: int = 1
     """Count on every n-th image only, the first among them."""
     precision: Literal["fp32", "bf16"] = "fp32"

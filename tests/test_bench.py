@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 
 import pytest
+import torch
 
 BENCH = Path(__file__).parents[1] / "bench"
 
@@ -30,3 +31,16 @@ def test_the_photographs_are_as_wild_as_stated(monkeypatch: pytest.MonkeyPatch) 
     assert max(max(size) / min(size) for size in sizes.values()) <= 10
     worst = {i % len(photographs.KINDS) for i, size in sizes.items() if size == (6000, 6000)}
     assert worst == set(range(len(photographs.KINDS)))
+
+
+def test_the_peak_counts_what_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two blocks of 4 MB one after the other are 4 MB, both kept are 8 MB."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    peak_bytes = importlib.import_module("memory").peak_bytes
+
+    def one_by_one() -> None:
+        for _ in range(2):
+            torch.empty(1_000_000)
+
+    assert peak_bytes(one_by_one) == pytest.approx(4e6, rel=0.01)
+    assert peak_bytes(lambda: [torch.empty(1_000_000) for _ in range(2)]) == pytest.approx(8e6, rel=0.01)

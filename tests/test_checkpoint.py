@@ -32,6 +32,29 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_new_file_is_whole_on_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it is renamed, in one step, the name stands for the old file; only what is flushed is renamed."""
+    path = tmp_path / "file"
+    checkpoint.write(path, b"old")
+    done: list[tuple[str, bytes]] = []
+    replace, fsync = os.replace, os.fsync
+
+    def watched_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append(("fsync", path.read_bytes()))
+
+    def watched_replace(source: Path, target: Path) -> None:
+        assert (Path(source).read_bytes(), path.read_bytes()) == (b"new", b"old")
+        replace(source, target)
+        done.append(("replace", path.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    checkpoint.write(path, b"new")
+    folder = [("fsync", b"new")] if os.name == "posix" else []
+    assert done == [("fsync", b"old"), ("replace", b"new"), *folder]
+
+
 def test_a_run_that_is_not_there_lists_those_that_come_with_the_package() -> None:
     with pytest.raises(PaperlibError, match=r"no run folder 'runs/none'; .*vgg-caltech"):
         checkpoint.find("runs/none")
