@@ -22,7 +22,8 @@ from typing import Any
 import torch
 
 from paperlib import checkpoint, data, train
-from paperlib.recipes import RECIPES, Machine, Recipe
+from paperlib.experiments import RECIPES
+from paperlib.recipes import Machine, Recipe
 from paperlib.run import run
 
 TARGET = Path(__file__).parent / "results" / "kill.json"

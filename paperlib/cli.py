@@ -17,9 +17,10 @@ from paperlib import checkpoint, data, posteriors
 from paperlib.dense import Pool, dense
 from paperlib.errors import PaperlibError, unknown
 from paperlib.evaluate import MEMORY, Predictor, average, center, evaluate, mirrored, multi_crop, ten_crop
+from paperlib.experiments import RECIPES, recipe
 from paperlib.models import MODELS, build
 from paperlib.posteriors import Pass
-from paperlib.recipes import PLAIN, RECIPES, Machine, Recipe, recipe
+from paperlib.recipes import PLAIN, Machine, Recipe
 
 Protocol = Literal["center", "mirror", "ten-crop", "multi-crop", "dense", "multi-crop+dense"]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -12,7 +12,8 @@ from torch import nn
 from torchvision.transforms.v2.functional import to_pil_image
 
 from paperlib import build, data, transforms
-from paperlib.recipes import RECIPES, Recipe
+from paperlib.experiments import RECIPES
+from paperlib.recipes import Recipe
 from paperlib.run import run
 
 settings.register_profile("same every time", derandomize=True)

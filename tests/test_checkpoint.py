@@ -136,7 +136,9 @@ def test_float16_weights_load_as_float32(tiny_run: Path) -> None:
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "suffix"), [("resnet50", ".safetensors"), ("densenet121", ".pth")])
+@pytest.mark.parametrize(
+    ("name", "suffix"), [("vgg16", ".safetensors"), ("resnet50", ".safetensors"), ("densenet121", ".pth")]
+)
 def test_torchvisions_weights_are_read_from_a_file(name: str, suffix: str, tmp_path: Path) -> None:
     theirs = torchvision.models.get_model(name, weights=None).eval()
     file = tmp_path / f"weights{suffix}"
@@ -145,6 +147,7 @@ def test_torchvisions_weights_are_read_from_a_file(name: str, suffix: str, tmp_p
     else:
         save_file(theirs.state_dict(), file)
     ours = checkpoint.pretrained(name, file)
+    file.unlink()  # VGG's is half a gigabyte
     assert not ours.training
     x = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():

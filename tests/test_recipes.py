@@ -8,7 +8,8 @@ import pytest
 from paperlib import MODELS, RECIPES
 from paperlib.data import DATASETS
 from paperlib.errors import PaperlibError
-from paperlib.recipes import Recipe, differences, recipe
+from paperlib.experiments import recipe
+from paperlib.recipes import Recipe, differences
 
 from .conftest import counted
 
@@ -105,7 +106,7 @@ def test_a_field_that_an_old_recipe_lacks_has_its_default() -> None:
     assert differences(old, new | {"colours": "train"}) == ["colours: none -> train"]
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("imagenet-") and "vgg" not in name])
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith(("imagenet-resnet", "imagenet-plain"))])
 def test_imagenet_resnet_is_the_papers(name: str) -> None:
     """ResNet, section 3.4; 60e4 iterations of 256 of 1.28 million images are 120 epochs."""
     r = RECIPES[name]
@@ -114,7 +115,7 @@ def test_imagenet_resnet_is_the_papers(name: str) -> None:
     assert r.epochs == round(60e4 * 256 / 1_281_167)
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("cifar10-")])
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith(("cifar10-resnet", "cifar10-plain"))])
 def test_cifar_resnet_is_the_papers(name: str) -> None:
     """ResNet, section 4.2: 45,000 images, 64k iterations, / 10 at 32k and 48k; 110 layers start at 0.01."""
     r = RECIPES[name]
@@ -131,3 +132,15 @@ def test_the_fashion_twins_differ_in_the_net_alone() -> None:
     first, *others = [dataclasses.asdict(r) | {"model": ""} for r in twins]
     assert all(differences(first, other) == [] for other in others)
     assert (twins[0].lr, twins[0].batch_size, twins[0].weight_decay) == (0.1, 128, 1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if "densenet" in name])
+def test_densenet_is_the_papers(name: str) -> None:
+    """DenseNet, section 4.2: batch, epochs and where the rate falls; Nesterov 0.9, decay 1e-4."""
+    r = RECIPES[name]
+    assert (r.lr, r.schedule, r.weight_decay, r.momentum, r.nesterov) == (0.1, "milestones", 1e-4, 0.9, True)
+    if r.data == "imagenet":
+        assert (r.batch_size, r.epochs, r.milestones, r.crop) == (256, 90, (30, 60), 224)
+    else:
+        assert (r.batch_size, r.epochs, r.milestones) == (64, 300, (300 // 2, 300 * 3 // 4))
+        assert (r.crop, r.pad, r.mirror, r.options) == (32, 4, True, {"dropout": 0.0})
