@@ -47,13 +47,18 @@ def resnet_explorer() -> Explorer:
     deep += [(SMALL, TABLE_6[name][1]) for name in ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")]
     options = [(f"{'-'.join(map(str, blocks))} ({form.image_size} px)", (form, blocks)) for form, blocks in deep]
     kinds = {"병목 (1×1, 3×3, 1×1)": "bottleneck", "기본 (3×3 둘)": "basic", "지름길 없음 (3×3 둘)": "plain"}
-    return Explorer(
-        _resnet_report,
-        size=ipywidgets.Dropdown(options=options, index=1, description="블록 수"),
-        block=ipywidgets.Dropdown(options=kinds, description="블록"),
-        shortcut=ipywidgets.ToggleButtons(options=["A", "B", "C"], value="B", description="지름길"),
-        stride_on=ipywidgets.ToggleButtons(options=["1x1", "3x3"], description="스트라이드"),
-    )
+    block = ipywidgets.Dropdown(options=kinds, description="블록")
+    shortcut = ipywidgets.ToggleButtons(options=["A", "B", "C"], value="B", description="지름길")
+    stride_on = ipywidgets.ToggleButtons(options=["1x1", "3x3"], description="스트라이드")
+
+    def enable(change: Any = None) -> None:
+        """Grey out what the block does not have."""
+        shortcut.disabled, stride_on.disabled = block.value == "plain", block.value != "bottleneck"
+
+    enable()
+    block.observe(enable, names="value")
+    size = ipywidgets.Dropdown(options=options, index=1, description="블록 수")
+    return Explorer(_resnet_report, size=size, block=block, shortcut=shortcut, stride_on=stride_on)
 
 
 def _resnet_report(size: tuple[Form, tuple[int, ...]], block: str, shortcut: str, stride_on: str) -> str:

@@ -94,6 +94,13 @@ def test_every_control_of_the_resnet_explorer_changes_the_report() -> None:
     assert "29층, 논문에 없는 망" in explorer.output.value
 
 
+def test_controls_that_a_block_does_not_have_are_grey() -> None:
+    controls = resnet_explorer().controls
+    for block, grey in (("bottleneck", (False, False)), ("basic", (False, True)), ("plain", (True, True))):
+        controls["block"].value = block
+        assert (controls["shortcut"].disabled, controls["stride_on"].disabled) == grey
+
+
 def test_shortcuts_are_drawn_as_what_they_are() -> None:
     explorer = resnet_explorer()
     explorer.controls["block"].value = "basic"
