@@ -1,6 +1,6 @@
 """Images per second of training: one step, and the whole loop, side by side in one run.
 
-    python bench/training.py [--data fashion-mnist] [--rounds 3] [--epochs 1] [--threads 2] [--out FILE.json]
+    python bench/training.py [--data fashion-mnist] [--rounds 3] [--epochs 1] [--parts loops steps errors] [--out FILE]
 
 Steps: each net takes a step in turn, every round, in four ways: fp32, bf16, both again with channels_last. The same
 for torchvision's net of the same shape, where it has one. Achieved operations (six per multiply-add: forward and the
@@ -8,7 +8,9 @@ two products of backward) are given over the machine's bf16 matrix rate, measure
 Loops: ResNet-20, SGD with the same values, epochs with their validation, in turn: `paperlib.run`, a plain fp32 loop
 with DataLoader and torchvision's transforms, and d2l's Trainer where d2l is to be imported (its own folder: pip install
 --no-deps --target DIR d2l==1.0.3 pandas, and DIR on PYTHONPATH).
-All are medians over rounds, with the lowest and highest; ratios are of two times of one round.
+Errors: the same loops once more, for five times as many epochs, for the validation error alone.
+Parts that are not asked for stay in the file as they were. All are medians over rounds, with the lowest and highest;
+ratios are of two times of one round.
 """
 
 import argparse
@@ -36,6 +38,7 @@ from paperlib.recipes import Recipe
 from paperlib.run import run
 from paperlib.transforms import TestView
 
+PARTS = ("loops", "steps", "errors")
 TARGET = Path(__file__).parents[1] / "paperlib" / "assets" / "bench" / "training.json"
 MEAN, STD = (73.0, 73.0, 73.0), (90.0, 90.0, 90.0)  # about those of Fashion-MNIST
 LR, MOMENTUM, DECAY, BATCH = 0.1, 0.9, 1e-4, 128  # ResNet, section 4.2
@@ -98,13 +101,12 @@ def steps(rounds: int) -> dict[str, Any]:
         if theirs:
             makers["torchvision, bf16 channels_last"] = (theirs, True, True)
         runners = {way: stepper(make(), side, batch, *flags) for way, (make, *flags) in makers.items()}
-        for runner in runners.values():
-            runner()
         rates: list[float] = []
         times: dict[str, list[float]] = {way: [] for way in runners}
         for _ in range(rounds):
             rates.append(matrix_rate())
             for way, runner in runners.items():
+                runner()  # oneDNN forgets kernels of the ways in between: all of a DenseNet's are too many to keep
                 times[way].append(runner())
         best = times["bf16 channels_last"]
         achieved = [6 * macs * batch / t / r for t, r in zip(best, rates, strict=True)]
@@ -232,24 +234,31 @@ def d2l_trainer(dataset: data.Data, epochs: int, seed: int) -> tuple[float, floa
     return seconds, evaluate(predict, dataset.val.images, dataset.val.labels).top1
 
 
-def loops(name: str, rounds: int, epochs: int) -> dict[str, Any]:
-    """Training images per second, validation included, and the validation error after equal epochs."""
+def runners(name: str, epochs: int) -> dict[str, Callable[[int], tuple[float, float]]]:
+    """The loops by name: from a seed to seconds and validation error."""
     dataset = data.load(name)
-    runners: dict[str, Callable[[int], tuple[float, float]]] = {
+    found: dict[str, Callable[[int], tuple[float, float]]] = {
         "paperlib, bf16 channels_last": lambda seed: ours(name, epochs, seed),
         "plain fp32 loop": lambda seed: plain(dataset, epochs, seed),
     }
     if find_spec("d2l"):
-        runners["d2l 1.0.3 Trainer"] = lambda seed: d2l_trainer(dataset, epochs, seed)
-    found: dict[str, list[tuple[float, float]]] = {runner: [] for runner in runners}
+        found["d2l 1.0.3 Trainer"] = lambda seed: d2l_trainer(dataset, epochs, seed)
+    return found
+
+
+def loops(name: str, rounds: int, epochs: int) -> dict[str, Any]:
+    """Training images per second, validation included, and the validation error after equal epochs."""
+    once = runners(name, epochs)
+    found: dict[str, list[tuple[float, float]]] = {runner: [] for runner in once}
     for seed in range(rounds):
-        for runner, once in runners.items():
-            found[runner].append(once(seed))
+        for runner, run_it in once.items():
+            found[runner].append(run_it(seed))
             print(
                 f"round {seed}  {runner}: {found[runner][-1][0]:.1f} s, error {found[runner][-1][1]:.2f}%", flush=True
             )
-    images, first = epochs * len(dataset.train), next(iter(found.values()))
-    return {"data": name, "images": len(dataset.train), "epochs": epochs} | {
+    trained = len(data.load(name).train)
+    images, first = epochs * trained, next(iter(found.values()))
+    return {"data": name, "images": trained, "epochs": epochs} | {
         runner: {
             "images_per_second": spread([images / seconds for seconds, _ in results]),
             "val_top1_error": spread([error for _, error in results]),
@@ -259,21 +268,35 @@ def loops(name: str, rounds: int, epochs: int) -> dict[str, Any]:
     }
 
 
+def errors(name: str, epochs: int) -> dict[str, Any]:
+    """Validation error of one run of each loop."""
+    found = {}
+    for runner, run_it in runners(name, epochs).items():
+        found[runner] = run_it(0)[1]
+        print(f"{epochs} epochs  {runner}: error {found[runner]:.2f}%", flush=True)
+    return {"epochs": epochs, "val_top1_error": found}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="fashion-mini")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--parts", nargs="+", choices=("loops", "steps", "errors"), default=["loops", "steps", "errors"]
+    )
     parser.add_argument("--out", type=Path, default=TARGET)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     machine = {"machine": platform.machine(), "threads": args.threads, "torch": torch.__version__.split("+")[0]}
-    found = {
-        "environment": machine,
-        "loops": loops(args.data, args.rounds, args.epochs),
-        "steps": steps(3 * args.rounds),
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "loops": lambda: loops(args.data, args.rounds, args.epochs),
+        "steps": lambda: steps(3 * args.rounds),
+        "errors": lambda: errors(args.data, 5 * args.epochs),
     }
+    found = json.loads(args.out.read_text()) if args.out.exists() else {}
+    found |= {"environment": machine} | {part: parts[part]() for part in args.parts}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(found, indent=1) + "\n")
 

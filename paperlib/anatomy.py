@@ -239,4 +239,6 @@ def _window(func: Any, args: Any) -> tuple[int, int, int]:
         stride = args[2][-1] if len(args) > 2 and args[2] else args[1][-1]
         dilation = args[4][-1] if name.startswith("max") and len(args) > 4 else 1
         return args[1][-1], stride, dilation
+    if name == "unfold" and args[1] == 2:  # input, dimension, side, step: the height's stands for both
+        return args[2], args[3], 1
     return 1, 1, 1

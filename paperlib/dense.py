@@ -19,15 +19,20 @@ Pool = Literal["gap", "logit", "prob"]
 
 
 class ConvolvedLinear(nn.Module):
-    """A fully-connected layer as a `kernel` x `kernel` convolution, with the very parameters of `linear`."""
+    """A fully-connected layer as a `kernel` x `kernel` convolution, with the very parameters of `linear`.
+
+    Computed as a matrix product over the windows: a convolution would lay out the weights of fc6, 411 MB, anew each
+    time.
+    """
 
     def __init__(self, linear: nn.Linear, kernel: int) -> None:
         super().__init__()
         self.weight, self.bias, self.kernel = linear.weight, linear.bias, kernel
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight.unflatten(1, (-1, self.kernel, self.kernel))  # (outputs, C, kernel, kernel)
-        return F.conv2d(x, weight, self.bias)
+        windows = x.unfold(2, self.kernel, 1).unfold(3, self.kernel, 1)  # (N, C, h, w, kernel, kernel)
+        windows = windows.permute(0, 2, 3, 1, 4, 5).flatten(3)  # (N, h, w, C * kernel * kernel)
+        return F.linear(windows, self.weight, self.bias).permute(0, 3, 1, 2)  # (N, outputs, h, w)
 
 
 class FullyConvolutional(nn.Module):

@@ -24,7 +24,8 @@ def _vgg(data: str, crop: int, start_from_a: bool, fine_tune: dict[str, Any], **
     """
     made: dict[str, Recipe] = {}
     for model, rows in VGG_TABLE_3.items():
-        start = f"{data}-vgg11-s{round(256 * crop / 224)}" if start_from_a and model[:5] != "vgg11" else ""
+        fits = start_from_a and model not in ("vgg11", "vgg11_lrn", "vgg13_5x5")  # A's conv1_1 is no 5x5
+        start = f"{data}-vgg11-s{round(256 * crop / 224)}" if fits else ""
         for row in rows:
             low, high = (round(s * crop / 224) for s in row)
             values = common | (fine_tune if row != (256, 256) else {})

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,12 @@ def _some(classes: Sequence[str]) -> str:
 
 
 def fusion(passes: Sequence[Pass]) -> Pass:
-    """The mean of the posteriors (VGG, section 4.4) as a pass that took the seconds of all, named as the first."""
+    """The mean of the posteriors (VGG, section 4.4) as a pass: all scales and seconds together, the first's names."""
     for other in passes[1:]:
         same_images(passes[0], other)
     mean = torch.stack([p.posteriors for p in passes]).mean(dim=0)
-    return Pass(**(vars(passes[0]) | {"posteriors": mean, "seconds": sum(p.seconds for p in passes)}))
+    scales = tuple(sorted({q for p in passes for q in p.scales}))
+    return replace(passes[0], posteriors=mean, seconds=sum(p.seconds for p in passes), scales=scales)
 
 
 def save(path: Path, passes: Sequence[Pass]) -> None:

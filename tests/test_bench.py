@@ -15,11 +15,20 @@ def test_photographs_of_every_kind_are_all_counted(monkeypatch: pytest.MonkeyPat
     photographs = importlib.import_module("photographs")
     whole = photographs.size
     monkeypatch.setattr(photographs, "size", lambda i, rng: tuple(min(n, 300) for n in whole(i, rng)))
-    found, images, came = photographs.run(60, early=30, bound=0.1)
+    found, images, came = photographs.run(60, every=20, bound=0.1)
     assert found.images == images.read == sum(came) == 60
     assert len(came) > 3  # several chunks
     assert images.modes == {"RGB", "RGBA", "LA", "L", "P", "CMYK", "1", "I;16", "I", "F"}
-    assert min(images.early_memory) > 0
+    assert len(images.resident) == 2
+    assert min(images.resident) > 0
+
+
+def test_a_leak_is_a_slope(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    photographs = importlib.import_module("photographs")
+    leak = [100, 500, *(900 + 2 * i for i in range(18))]
+    assert photographs.slope(leak, 500) == pytest.approx(4)  # MB per 1,000
+    assert photographs.slope([100, 500, *[900, 910] * 9], 500) < photographs.BOUND
 
 
 def test_the_photographs_are_as_wild_as_stated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 import torch
 import yaml
 
-from paperlib import build
+from paperlib import build, checkpoint, data, evaluate
 from paperlib.anatomy import anatomy
+from paperlib.dense import dense
 from paperlib.recipes import Machine, Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -108,3 +110,26 @@ def test_the_estimates_of_real_training_follow_from_its_formulas(name: str, titl
         minutes = [float(cell.rstrip("분")) for cell in row.group(1).split(" | ")]
         rates = [g * r for g, r in ((1, 65e12), (1, 312e12), (8, 312e12), (8, 989e12))]
         assert minutes == pytest.approx([1.23e6 * 6 * found.macs / (0.3 * rate) / 60 for rate in rates], rel=0.07)
+
+
+def test_the_cell_of_the_original_weights_runs_every_protocol(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Off the internet the stored notebook does not run it: here a narrow net and two pictures stand for the real."""
+    torch.manual_seed(0)
+    net = build("vgg11", 1000, width=1 / 32, hidden=16).eval()
+    pictures = [torch.randint(0, 256, (3, 240, 300), dtype=torch.uint8) for _ in range(2)]
+    split = data.Split(pictures, torch.tensor([0, 9]))
+    asked: list[Any] = []
+    monkeypatch.setenv("PAPERLIB_VGG16", "weights.pth")
+    monkeypatch.setattr(checkpoint, "pretrained", lambda *given: asked.append(given) or net)
+    monkeypatch.setattr(data, "load", lambda name, download: data.Data((), split, split, split))
+    code = cells(ROOT / "book/vgg/crops_and_fusion.ipynb", "code")
+    source = "".join(next(cell for cell in code if cell["id"] == "crops-22")["source"])
+    known = {"sys": sys, "torch": torch, "device": "cpu", "checkpoint": checkpoint}
+    known |= {f.__name__: f for f in (evaluate.multi_crop, evaluate.average, dense)}
+    exec(source, known)
+    assert asked == [("vgg16", "weights.pth")]
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 7
+    assert all("(1 images," in line for line in lines)

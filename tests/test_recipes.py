@@ -4,11 +4,13 @@ import dataclasses
 from typing import Any
 
 import pytest
+import torch
 
-from paperlib import MODELS, RECIPES
+from paperlib import MODELS, RECIPES, build
 from paperlib.data import DATASETS
 from paperlib.errors import PaperlibError
 from paperlib.experiments import recipe
+from paperlib.models.vgg import start_from_net_a
 from paperlib.recipes import Recipe, differences
 
 from .conftest import counted
@@ -87,6 +89,15 @@ def test_imagenet_vgg_is_the_papers() -> None:
     assert (larger.sides, larger.start, larger.lr) == ((384, 384), "imagenet-vgg16-s256", 1e-3)
     assert (jittered.sides, jittered.test_side) == ((256, 512), 384)
     assert jittered.start == "imagenet-vgg16-s384"
+
+
+@pytest.mark.parametrize("name", [name for name, r in RECIPES.items() if r.start and RECIPES[r.start].model != r.model])
+def test_a_recipe_that_starts_from_net_a_can(name: str) -> None:
+    """Section 3.1: what the recipe names as its start lends its layers; small nets stand for the whole ones."""
+    small = {"width": 1 / 64, "image_size": 32}
+    net, net_a = (build(r.model, 10, **r.options | small) for r in (RECIPES[name], RECIPES[RECIPES[name].start]))
+    start_from_net_a(net, net_a)
+    assert torch.equal(net.classifier.fc8.weight, net_a.classifier.fc8.weight)
 
 
 def test_table_3_has_its_rows_and_a_small_twin_of_each() -> None:

@@ -67,3 +67,24 @@ def test_the_bench_of_densenets_is_of_this_code_and_keeps_to_the_published_ratio
     published = bench["published at depth 100"]
     assert ours["memory"] <= published["memory"]
     assert ours["time"] <= published["time"]
+
+
+def test_the_page_shows_the_bench_of_training() -> None:
+    """Each number of the two tables of real_training.md, from the JSON beside it; and the targets."""
+    bench = json.loads((ASSETS / "bench" / "training.json").read_text(encoding="utf-8"))
+    page = (Path(__file__).parents[1] / "book" / "real_training.md").read_text(encoding="utf-8")
+
+    def shown(of: dict[str, float], digits: int) -> str:
+        low, middle, high = (f"{of[k]:,.{digits}f}" for k in ("lowest", "median", "highest"))
+        return f"{middle} ({low}–{high})"
+
+    loops = [value for value in bench["loops"].values() if isinstance(value, dict)]
+    assert len(loops) == 3
+    for loop in loops:
+        ratio = "1" if loop is loops[0] else shown(loop["ours_is_faster_by"], 2)
+        assert f"| {shown(loop['images_per_second'], 0)} | {ratio} | {shown(loop['val_top1_error'], 1)} |" in page
+    for net, found in bench["steps"].items():
+        if net != "bf16_matrix_rate":
+            rates = [f"{found['images_per_second'][way]['median']:,.0f}" for way in ("fp32", "bf16 channels_last")]
+            gain, share = shown(found["over_fp32"], 2), f"{100 * found['of_matrix_rate']['median']:.0f} %"
+            assert f"| {net} | {rates[0]} | {rates[1]} | {gain} | {share} |" in page

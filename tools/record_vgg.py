@@ -10,7 +10,6 @@ To save time, errors are counted on every third test image: 150 views of a photo
 """
 
 import argparse
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -33,13 +32,13 @@ def wishes(name: str) -> dict[str, Evaluate]:
     step = round(32 * 64 / 224)
     three = (low - step, low, low + step) if low == high else (low, RECIPES[name].test_side, high)
     third = partial(Evaluate, (), precision="bf16", every=3)
-    found = {"dense": third(protocol="dense")}
+    found = {"dense": third(protocol="dense"), "center": third(protocol="center")}
+    if low != high or low > 73:  # one Q for all sizes of training: 73 px is one cell of the score map, more Q are more
+        found["dense at 73"] = third(protocol="dense", scales=(73,))
     if RECIPES[name].model not in ("vgg11", "vgg11_lrn", "vgg13_5x5"):  # the rows of Table 4
         found["dense, three scales"] = third(protocol="dense", scales=three)
-    if RECIPES[name].model in ("vgg13", "vgg13_5x5"):  # compared by their centre crops in section 4.1
-        found["center"] = third(protocol="center")
     if name in (D, E):
-        protocols: tuple[Protocol, ...] = ("center", "mirror", "ten-crop", "multi-crop")
+        protocols: tuple[Protocol, ...] = ("mirror", "ten-crop", "multi-crop")
         found |= {protocol: third(protocol=protocol) for protocol in protocols}
         found |= {f"multi-crop at {q}": third(protocol="multi-crop", scales=(q,)) for q in (three[0], three[2])}
     return found
@@ -53,7 +52,7 @@ def fusions(found: dict[str, dict[str, Pass]]) -> dict[str, dict[str, Pass]]:
     for net in (D, E):
         mine, new = found[net], made[net]
         crops = [mine[key] for key in mine if key.startswith("multi-crop")]
-        new["multi-crop, three scales"] = replace(mean(crops), scales=mine[three].scales)
+        new["multi-crop, three scales"] = mean(crops)
         new["multi-crop + dense"] = mean([mine["multi-crop"], mine[one]])
         new["multi-crop + dense, three scales"] = mean([new["multi-crop, three scales"], mine[three]])
     every = {net: found[net] | made[net] for net in (D, E)}
@@ -61,7 +60,7 @@ def fusions(found: dict[str, dict[str, Pass]]) -> dict[str, dict[str, Pass]]:
         for name in (key, f"{key}, three scales"):
             made[E][f"D + E, {name}"] = mean([every[D][name], every[E][name]])
     if all(net in found for net in SEVEN):
-        made[E]["seven nets, dense"] = mean([found[net][one] for net in SEVEN])
+        made[E] |= {f"seven nets, {key}": mean([found[net][key] for net in SEVEN]) for key in (one, three)}
     return made
 
 
