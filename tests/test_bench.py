@@ -23,12 +23,11 @@ def test_photographs_of_every_kind_are_all_counted(monkeypatch: pytest.MonkeyPat
     assert min(images.resident) > 0
 
 
-def test_a_leak_is_a_slope(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leak_lifts_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCH))
     photographs = importlib.import_module("photographs")
-    leak = [100, 500, *(900 + 2 * i for i in range(18))]
-    assert photographs.slope(leak, 500) == pytest.approx(4)  # MB per 1,000
-    assert photographs.slope([100, 500, *[900, 910] * 9], 500) < photographs.BOUND
+    assert photographs.lift([100, 500, *(900 + 2 * i for i in range(18))]) == 18 > photographs.BOUND
+    assert photographs.lift([100, 500, *[900, 990] * 9]) == 0
 
 
 def test_the_photographs_are_as_wild_as_stated(monkeypatch: pytest.MonkeyPatch) -> None:
