@@ -296,6 +296,8 @@ def main() -> None:
         "errors": lambda: errors(args.data, 5 * args.epochs),
     }
     found = json.loads(args.out.read_text()) if args.out.exists() else {}
+    if found and found["environment"] != machine:
+        parser.error(f"{args.out} is of {found['environment']}, this is {machine}: name another --out")
     found |= {"environment": machine} | {part: parts[part]() for part in args.parts}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(found, indent=1) + "\n")
