@@ -66,6 +66,9 @@ class Recipe:
     """Learning rate until the training error of a few steps is below 80% (ResNet, section 4.2); 0: no warm-up."""
     clip: float = 0.0
     """Largest norm of the gradient over all parameters: a longer one is scaled down to it; 0: any."""
+    renormalize: float = 0.0
+    """Largest RMS of a convolution filter, above which it is scaled down after each step; 0: any. ZFNet's 0.1 is for
+    inputs in about [-128, 128], std = 1; views divided by a std give the same maps by filters of conv1 std as large."""
     precision: Precision = "fp32"
     """Arithmetic of the forward and backward pass; fp16, whose loss is scaled, on GPUs only."""
     channels_last: bool = False
@@ -86,7 +89,7 @@ class Recipe:
             value = getattr(self, name)
             _refuse(not isinstance(value, int) or value < 1, f"{name} must be a whole number above 0, not {value}")
         _refuse(not 0 < self.lr < inf, f"lr must be above 0, not {self.lr}")
-        for name in ("warm_up_lr", "clip"):
+        for name in ("warm_up_lr", "clip", "renormalize"):
             value = getattr(self, name)
             _refuse(not 0 <= value < inf, f"{name} must not be negative, not {value}")
         _refuse(self.patience < 0, f"patience must not be negative, not {self.patience}")
@@ -189,6 +192,18 @@ def _vgg(data: str, crop: int, start_from_a: bool, fine_tune: dict[str, Any], **
     return made
 
 
+# AlexNet, sections 4 and 5. Departs from it where it cuts a square of 256 px out of each image before it crops
+IMAGENET_ALEXNET: dict[str, Any] = {
+    "data": "imagenet",
+    "sides": (256, 256),
+    "test_side": 256,  # and ten crops
+    "mean": (123.675, 116.28, 103.53),  # the paper subtracts the mean of each pixel
+    "std": (1.0, 1.0, 1.0),
+    "batch_size": 128,
+    "lr": 1e-2,
+    "schedule": "plateau",  # by hand, / 10 when the validation error stops falling
+    "weight_decay": 5e-4,  # of which ZFNet says nothing
+}
 # ResNet, section 3.4: scale drawn from [256; 480], AlexNet's colour shift, no dropout, batch 256, 60e4 iterations
 IMAGENET_RESNET: dict[str, Any] = {
     "sides": (256, 480),
@@ -268,6 +283,22 @@ def _resnet() -> dict[str, Recipe]:
 
 
 RECIPES: dict[str, Recipe] = {
+    "imagenet-alexnet": Recipe(
+        model="alexnet",
+        colours="imagenet",
+        epochs=90,
+        source="AlexNet, sections 4 and 5",
+        target="40.7% top-1, 18.2% top-5 error, 10-crop (its Table 2)",
+        **IMAGENET_ALEXNET,
+    ),
+    "imagenet-zfnet": Recipe(
+        model="zfnet",
+        epochs=70,
+        renormalize=0.1,
+        source="ZFNet, section 3; trains on any crop, not ten",
+        target="38.4% top-1, 16.5% top-5 error, 10-crop (Table 2)",
+        **IMAGENET_ALEXNET,
+    ),
     **_resnet(),
     **_vgg(
         "imagenet",
