@@ -1,4 +1,4 @@
-"""The command line: paperlib list | train | evaluate | data."""
+"""The command line: paperlib list | train | evaluate | visualize | data."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -14,6 +14,7 @@ from torch.utils.data import Subset
 
 import paperlib
 from paperlib import checkpoint, data, posteriors
+from paperlib.deconvnet import ascend, cut, occlusion, project, top_activations
 from paperlib.dense import Pool, dense
 from paperlib.errors import PaperlibError, unknown
 from paperlib.evaluate import MEMORY, Predictor, average, center, evaluate, mirrored, multi_crop, ten_crop
@@ -21,6 +22,7 @@ from paperlib.experiments import RECIPES, recipe
 from paperlib.models import MODELS, build
 from paperlib.posteriors import Pass
 from paperlib.recipes import PLAIN, Machine, Recipe
+from paperlib.transforms import TestView, denormalize
 
 Protocol = Literal["center", "mirror", "ten-crop", "multi-crop", "dense", "multi-crop+dense"]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -60,6 +62,46 @@ class Evaluate:
     """MB of decoded images to hold, and as much again for one pass through the net."""
     save: Path | None = None
     """File for the posteriors (safetensors), to be named in place of a run later."""
+
+
+@dataclass(frozen=True)
+class Deconvnet:
+    """The strongest units of a layer in pixels, beside the patches that they see (ZFNet, Figure 2)."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """Run folder, or name of a run that comes with the package: of AlexNet, ZFNet or VGG."""
+    layer: str
+    """Layer of the features: conv5, pool1 ..."""
+    out: Path
+    """Folder for the pictures, one a map: LAYER-MAP.png."""
+    top: int = 9
+    """Units of each map, at most one an image."""
+    maps: tuple[int, ...] = ()
+    """Maps by number; by default the sixteen with the strongest activations."""
+    split: Literal["train", "val", "test"] = "val"
+    """Images to look for them in."""
+    every: int = 1
+    """Look at every n-th image only, the first among them."""
+
+
+@dataclass(frozen=True)
+class Occlude:
+    """Four maps of a photograph as a grey square moves over it (ZFNet, Figure 7)."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """Run folder, or name of a run that comes with the package: of AlexNet, ZFNet or VGG."""
+    image: Annotated[Path, tyro.conf.Positional]
+    """The photograph."""
+    out: Path
+    """Folder for the picture: occlusion-IMAGE.png."""
+    label: str | None = None
+    """Name of its class; by default the one that the net finds most probable."""
+    layer: str | None = None
+    """Layer whose strongest map is watched; by default the last ReLU of the features, layer 5."""
+    square: int | None = None
+    """Side of the square in px of the crop, a quarter of it by default; the paper does not say."""
+    stride: int | None = None
+    """Px from one place of the square to the next, a quarter of the square by default; the paper does not say."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +218,83 @@ def predictor(run: str, wish: Evaluate) -> Predictor:
     return whole if wish.protocol == "dense" else average(multi_crop(*crops, memory=memory), whole)
 
 
+def visualize_command(args: Sequence[str]) -> None:
+    """Draw what a net sees: paperlib visualize deconvnet | occlusion --help."""
+    from paperlib import figures
+
+    kinds: dict[str, Callable[[Sequence[str]], None]] = {"deconvnet": draw_deconvnet, "occlusion": draw_occlusion}
+    if not args or args[0] in ("-h", "--help"):
+        lines = "\n".join(f"  {name:<10}{f.__doc__}" for name, f in kinds.items())
+        print(f"paperlib visualize KIND [--help]\n\n{lines}")
+        sys.exit(0 if args else 2)
+    if args[0] not in kinds:
+        raise unknown("kind of picture", args[0], kinds)
+    figures.use_korean_font()
+    kinds[args[0]](args[1:])
+
+
+def draw_deconvnet(args: Sequence[str]) -> None:
+    """The strongest units of a layer in pixels, beside the patches that they see."""
+    from paperlib import figures
+
+    wish = tyro.cli(Deconvnet, args=list(args), prog="paperlib visualize deconvnet")
+    if wish.every < 1:
+        raise PaperlibError(f"--every must be at least 1, not {wish.every}")
+    made, _ = checkpoint.load_recipe(wish.run)
+    model = checkpoint.load_model(wish.run).to(DEVICE)
+    count = ascend(model, torch.zeros(1, 3, made.crop, made.crop), wish.layer).maps.shape[1]
+    if wrong := [m for m in wish.maps if not 0 <= m < count]:
+        raise PaperlibError(f"no map {wrong[0]} in {wish.layer}: it has {count}, from 0 on")
+    split: data.Split = getattr(data.load(made.data), wish.split)
+    images = Subset(split.images, range(0, len(split), wish.every))  # type: ignore[arg-type, var-annotated]
+    view = TestView(made.test_side, made.crop, made.mean, made.std)
+    found = top_activations(model, wish.layer, images, wish.top, view)  # type: ignore[arg-type]
+    strongest = found.values[:, 0].argsort(descending=True, stable=True)[:16].tolist()
+    for channel in wish.maps or sorted(strongest):
+        views = torch.stack([view(images[i]) for i in found.images[channel].tolist()])
+        signals = project(model, views, wish.layer, found.units(channel)).cpu()
+        shown, boxes = denormalize(views, made.mean, made.std), found.boxes[channel]
+        title = f"{wish.layer} {channel}: {found.values[channel, 0]:.3g} – {found.values[channel, -1]:.3g}"
+        save_picture(
+            figures.projections(cut(shown, boxes), cut(signals, boxes), title),
+            wish.out / f"{wish.layer}-{channel:03}.png",
+        )
+
+
+def draw_occlusion(args: Sequence[str]) -> None:
+    """Four maps of a photograph as a grey square moves over it."""
+    from paperlib import figures
+
+    wish = tyro.cli(Occlude, args=list(args), prog="paperlib visualize occlusion")
+    made, classes = checkpoint.load_recipe(wish.run)
+    if wish.label is not None and wish.label not in classes:
+        raise unknown("class", wish.label, classes)
+    model = checkpoint.load_model(wish.run).to(DEVICE)
+    view = TestView(made.test_side, made.crop, made.mean, made.std)(data.photograph(wish.image))
+    with torch.inference_mode():
+        posteriors = model(view[None].to(DEVICE)).softmax(dim=1)[0]
+    label = int(posteriors.argmax()) if wish.label is None else classes.index(wish.label)
+    square = made.crop // 4 if wish.square is None else wish.square
+    stride = max(1, square // 4) if wish.stride is None else wish.stride
+    found = occlusion(model, view, label, square, stride, layer=wish.layer)
+    names = [[classes[c] for c in row] for row in found.label.tolist()]
+    maps = {f"{found.layer} {found.channel}": found.activation, f"{classes[label]}의 확률": found.probability}
+    shown = denormalize(view, made.mean, made.std)
+    figure = figures.occlusion_maps(shown, maps, found.projection, names, square, stride)
+    print(f"{classes[label]}: probability {posteriors[label]:.3f}, covered {found.probability.min():.3f} at the least")
+    save_picture(figure, wish.out / f"occlusion-{wish.image.stem}.png")
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Write a figure as PNG into a folder that is made where it is missing, and print its path."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=120)
+    except OSError as error:
+        raise PaperlibError(f"cannot write {path} ({error}); choose another folder with --out") from error
+    print(path, flush=True)
+
+
 def data_command(args: Sequence[str]) -> None:
     """Download and check a data set."""
     wish = tyro.cli(Fetch, args=list(args), prog="paperlib data")
@@ -188,6 +307,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "list": list_command,
     "train": train_command,
     "evaluate": evaluate_command,
+    "visualize": visualize_command,
     "data": data_command,
 }
 

@@ -143,6 +143,12 @@ def receptive_boxes(model: nn.Module, layer: str, positions: Tensor, size: Size)
     return torch.cat([near.clamp(min=0), torch.minimum(near + field, torch.tensor(size))], dim=-1).long()
 
 
+def cut(images: Tensor, boxes: Tensor) -> list[Tensor]:
+    """Of each of images (M, 3, H, W) the patch (3, h, w) in its box (M, 4), as `receptive_boxes` gives them."""
+    edges = zip(images, boxes.tolist(), strict=True)
+    return [image[:, top:bottom, left:right] for image, (top, left, bottom, right) in edges]
+
+
 @dataclass(frozen=True)
 class Top:
     """The k strongest activations of each of the C maps of `layer`, at most one an image, strongest first.

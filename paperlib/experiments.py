@@ -36,6 +36,18 @@ def _vgg(data: str, crop: int, start_from_a: bool, fine_tune: dict[str, Any], **
     return made
 
 
+# AlexNet, sections 4 and 5. Departs from it where it cuts a square of 256 px out of each image before it crops
+IMAGENET_ALEXNET: dict[str, Any] = {
+    "data": "imagenet",
+    "sides": (256, 256),
+    "test_side": 256,  # and ten crops
+    "mean": (123.675, 116.28, 103.53),  # the paper subtracts the mean of each pixel
+    "std": (1.0, 1.0, 1.0),
+    "batch_size": 128,
+    "lr": 1e-2,
+    "schedule": "plateau",  # by hand, / 10 when the validation error stops falling
+    "weight_decay": 5e-4,  # of which ZFNet says nothing
+}
 # ResNet, section 3.4: scale drawn from [256; 480], AlexNet's colour shift, no dropout, batch 256, 60e4 iterations
 IMAGENET_RESNET: dict[str, Any] = {
     "sides": (256, 480),
@@ -157,6 +169,22 @@ def _densenet() -> dict[str, Recipe]:
 
 
 RECIPES: dict[str, Recipe] = {
+    "imagenet-alexnet": Recipe(
+        model="alexnet",
+        colours="imagenet",
+        epochs=90,
+        source="AlexNet, sections 4 and 5",
+        target="40.7% top-1, 18.2% top-5 error, 10-crop (its Table 2)",
+        **IMAGENET_ALEXNET,
+    ),
+    "imagenet-zfnet": Recipe(
+        model="zfnet",
+        epochs=70,
+        renormalize=0.1,
+        source="ZFNet, section 3; trains on any crop, not ten",
+        target="38.4% top-1, 16.5% top-5 error, 10-crop (Table 2)",
+        **IMAGENET_ALEXNET,
+    ),
     **_resnet(),
     **_densenet(),
     **_vgg(

@@ -1,5 +1,6 @@
 """Arrays to matplotlib figures, labelled in Korean. The only module that imports matplotlib."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib import font_manager
 from matplotlib.figure import Figure
-from torch import Tensor
+from matplotlib.patches import Rectangle
+from torch import Tensor, uint8
 
 from paperlib.errors import PaperlibError
 
@@ -78,6 +80,66 @@ def overlay(
         axis.set(xlim=(0, width), ylim=(height, 0))
         axis.set_title(title, fontsize=13)
     figure.colorbar(shown, ax=axes, shrink=0.8).set_label("사후 확률", fontsize=13)
+    return figure
+
+
+def signed(signal: Tensor) -> Tensor:
+    """A projection (3, H, W) as a uint8 image: 0 is grey, the largest magnitude black or full."""
+    return (127.5 + 127.5 * signal / signal.abs().max().clamp(min=1e-12)).round().to(uint8)
+
+
+def projections(patches: Sequence[Tensor], signals: Sequence[Tensor], title: str) -> Figure:
+    """ZFNet's Figure 2 for one map: k projections (3, h, w) left, each by `signed`, and right their uint8 patches."""
+    columns = min(3, len(patches))
+    rows = -(-len(patches) // columns)
+    figure, axes = plt.subplots(rows, 2 * columns, figsize=(2.2 * columns, 1.1 * rows + 0.4), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for i, (signal, patch) in enumerate(zip(map(signed, signals), patches, strict=True)):
+        for half, image in ((0, signal), (columns, patch)):
+            axes[i // columns, half + i % columns].imshow(image.permute(1, 2, 0).cpu().numpy())
+    figure.suptitle(title, fontsize=12)
+    plt.close(figure)
+    return figure
+
+
+def occlusion_maps(
+    image: Tensor,
+    maps: Mapping[str, Tensor],
+    projection: Tensor,
+    names: Sequence[Sequence[str]],
+    square: int,
+    stride: int,
+) -> Figure:
+    """ZFNet's Figure 7: the image (3, H, W), uint8, two maps (n, n), a projection, and the class named in each cell.
+
+    A cell is drawn at the centre of its square; the seven most frequent names get a colour of their own.
+    """
+    height, width = image.shape[-2:]
+    edge = (square - stride) / 2
+    extent = (edge, edge + stride * len(names[0]), edge + stride * len(names), edge)
+    figure, axes = plt.subplots(1, 5, figsize=(13, 3.2))
+    pictures = {f"이미지, 사각형 {square} px": image, "디컨브넷": signed(projection)}
+    for axis, (title, picture) in zip(axes[[0, 2]], pictures.items(), strict=True):
+        axis.imshow(picture.permute(1, 2, 0).cpu().numpy())
+        axis.set_title(title, fontsize=12)
+    axes[0].add_patch(Rectangle((0, 0), square, square, color="0.5"))
+    for axis, (title, values) in zip(axes[[1, 3]], maps.items(), strict=True):
+        shown = axis.imshow(values.cpu().numpy(), extent=extent)
+        axis.set_title(title, fontsize=12)
+        figure.colorbar(shown, ax=axis, location="bottom", shrink=0.8)
+    counts = Counter(name for row in names for name in row)
+    common = [name for name, _ in counts.most_common(7)]
+    codes = [[common.index(name) if name in common else 7 for name in row] for row in names]
+    colours = plt.get_cmap("Set2")
+    axes[4].imshow(codes, extent=extent, cmap=colours, vmin=-0.5, vmax=7.5, interpolation="nearest")
+    axes[4].set_title("가장 그럴듯한 클래스", fontsize=12)
+    for i, name in enumerate(common):
+        axes[4].plot([], [], "s", color=colours(i), label=name)
+    axes[4].legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), fontsize=9, ncols=2, frameon=False)
+    for axis in axes:
+        axis.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+    plt.close(figure)
     return figure
 
 

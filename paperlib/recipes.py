@@ -66,6 +66,9 @@ class Recipe:
     """Learning rate until the training error of a few steps is below 80% (ResNet, section 4.2); 0: no warm-up."""
     clip: float = 0.0
     """Largest norm of the gradient over all parameters: a longer one is scaled down to it; 0: any."""
+    renormalize: float = 0.0
+    """Largest RMS of a convolution filter, above which it is scaled down after each step; 0: any. ZFNet's 0.1 is for
+    inputs in about [-128, 128], std = 1; views divided by a std give the same maps by filters of conv1 std as large."""
     precision: Precision = "fp32"
     """Arithmetic of the forward and backward pass; fp16, whose loss is scaled, on GPUs only."""
     channels_last: bool = False
@@ -86,7 +89,7 @@ class Recipe:
             value = getattr(self, name)
             _refuse(not isinstance(value, int) or value < 1, f"{name} must be a whole number above 0, not {value}")
         _refuse(not 0 < self.lr < inf, f"lr must be above 0, not {self.lr}")
-        for name in ("warm_up_lr", "clip"):
+        for name in ("warm_up_lr", "clip", "renormalize"):
             value = getattr(self, name)
             _refuse(not 0 <= value < inf, f"{name} must not be negative, not {value}")
         _refuse(self.patience < 0, f"patience must not be negative, not {self.patience}")

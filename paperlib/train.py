@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from paperlib.batches import Batch
+from paperlib.models.zfnet import renormalize_filters
 from paperlib.recipes import Recipe
 
 LOOK = 10  # steps from one look at the losses and signals to the next: all processes look at the same, so they agree
@@ -141,6 +142,8 @@ def train_epoch(
             if recipe.clip and accelerator.sync_gradients:
                 accelerator.clip_grad_norm_(net.parameters(), recipe.clip)
             optimizer.step()
+            if recipe.renormalize and accelerator.sync_gradients:
+                renormalize_filters(net, recipe.renormalize)
             optimizer.zero_grad()
         found = torch.stack([losses.detach(), (logits.argmax(dim=1) != labels).float(), torch.ones_like(losses)])
         seen.append((found * (weights > 0)).sum(dim=1))

@@ -29,6 +29,12 @@ def normalize(images: Tensor, mean: RGB, std: RGB) -> Tensor:
     return F.normalize(images.float(), list(mean), list(std))
 
 
+def denormalize(views: Tensor, mean: RGB, std: RGB) -> Tensor:
+    """The uint8 images that views (..., 3, H, W) were normalised from, to look at."""
+    unit, zero = (torch.tensor(values, device=views.device)[:, None, None] for values in (std, mean))
+    return (views * unit + zero).round().clamp(0, 255).to(torch.uint8)
+
+
 # ImageNet's eigenvalues and eigenvectors as fb.resnet.torch publishes them, for RGB in [0, 1].
 _IMAGENET = (
     (0.2175, (-0.5675, -0.5808, -0.5836)),

@@ -17,7 +17,7 @@ from paperlib.evaluate import mirrored, multi_crop, one_view, ten_crop
 from paperlib.recipes import Machine
 from paperlib.transforms import TestView
 
-from .conftest import tiny_data
+from .conftest import photograph_folder, tiny_data
 
 
 def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,6 +71,8 @@ def test_a_value_of_the_recipe_can_be_set(tmp_path: Path, capsys: pytest.Capture
         (["train", "tiny", "--options.hidden", "0"], "hidden and num_classes must be at least 1"),
         (["data", "cifar1"], "unknown data set 'cifar1'; did you mean"),
         (["evaluate", "nowhere"], "no run folder 'nowhere'"),
+        (["visualize", "deconvnets"], "unknown kind of picture 'deconvnets'; did you mean deconvnet?"),
+        (["visualize", "deconvnet", "nowhere", "--layer", "conv5", "--out", "x"], "no run folder 'nowhere'"),
     ],
 )
 def test_bad_input_says_what_is_wrong_and_leaves_nothing(
@@ -134,6 +136,64 @@ def test_protocols_pool_and_split_are_what_they_say(tiny_run: Path, capsys: pyte
     assert "(10 images" in capsys.readouterr().out
 
 
+def test_visualize_deconvnet_draws_a_picture_of_each_map(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["visualize", "deconvnet", str(tiny_run), "--layer", "conv4_1", "--out", str(tmp_path / "x" / "y")]
+    assert main([*command, "--top", "4", "--maps", "5", "2"]) == 0
+    paths = [tmp_path / "x" / "y" / f"conv4_1-00{m}.png" for m in (5, 2)]
+    assert capsys.readouterr().out.split() == [str(path) for path in paths]
+    assert all(data.photograph(path).float().std() > 1 for path in paths)
+    assert main([*command, "--every", "2"]) == 0
+    assert len(list((tmp_path / "x" / "y").iterdir())) == 17  # sixteen, map 5 or 2 among them or not
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--layer", "conv4_3"], "unknown layer 'conv4_3'; did you mean conv4_"),
+        (["--layer", "conv1_1", "--maps", "4"], "no map 4 in conv1_1: it has 4, from 0 on"),
+        (["--layer", "conv1_1", "--top", "0"], "the top 0 of 10 images"),
+        (["--layer", "conv1_1", "--every", "0"], "--every must be at least 1, not 0"),
+    ],
+)
+def test_visualize_deconvnet_says_what_is_wrong_and_leaves_nothing(
+    tiny_run: Path, tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["visualize", "deconvnet", str(tiny_run), "--out", str(tmp_path / "x"), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_visualize_occlusion(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = photograph_folder(tmp_path / "photographs", test=1) / "test" / "red" / "000.png"
+    command = ["visualize", "occlusion", str(tiny_run), str(photo), "--out", str(tmp_path / "x")]
+    assert main([*command, "--label", "blue", "--square", "16", "--stride", "8"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("blue: probability 0.")
+    assert printed.endswith(f"{tmp_path / 'x' / 'occlusion-000.png'}\n")
+    assert data.photograph(tmp_path / "x" / "occlusion-000.png").float().std() > 1
+    for arguments, message in (
+        (["--label", "bleu"], "unknown class 'bleu'; did you mean blue?"),
+        (["--square", "33"], "a square of 33 px every 8 px does not fit"),
+        (["--stride", "0"], "a square of 8 px every 0 px does not fit"),
+    ):
+        assert main([*command, *arguments]) == 2
+        assert message in capsys.readouterr().err
+    command[3] = str(tmp_path / "none.png")
+    assert main(command) == 2
+    assert "none.png is not a file that can be read" in capsys.readouterr().err
+
+
+def test_pictures_that_cannot_be_written_are_named(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    command = ["visualize", "deconvnet", str(tiny_run), "--layer", "conv1_1", "--every", "5"]
+    assert main([*command, "--out", str(tmp_path / "file")]) == 2
+    assert f"cannot write {tmp_path / 'file' / 'conv1_1-000.png'}" in capsys.readouterr().err
+
+
 def test_data_of_other_classes_than_the_run_are_refused(
     tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,7 +213,7 @@ def test_an_unknown_value_of_a_recipe_is_told_the_near_one(capsys: pytest.Captur
 def test_help_and_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
-    assert all(command in printed for command in ("list", "train", "evaluate", "data"))
+    assert all(command in printed for command in ("list", "train", "evaluate", "visualize", "data"))
     assert main(["list"]) == 0
     printed = capsys.readouterr().out
     assert "138,357,544" in printed  # vgg16

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from paperlib.deconvnet import (
     ascend,
+    cut,
     descend,
     filter,
     keep,
@@ -638,3 +639,10 @@ def test_occlusion_equals_one_image_at_a_time(name: str, layer: str | None, last
     assert n * n > 32  # more than a batch
     assert torch.equal(seen.projection, project(model, image[None], last, [channel])[0])
     assert seen.probability.std() > 0
+
+
+def test_patches_are_cut_out_of_their_images() -> None:
+    images = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5)
+    first, second = cut(images, torch.tensor([[0, 1, 2, 4], [3, 0, 4, 5]]))
+    assert first[0].tolist() == [[1, 2, 3], [6, 7, 8]]
+    assert torch.equal(second, images[1, :, 3:4, :])

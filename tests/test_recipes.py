@@ -24,6 +24,7 @@ from .conftest import counted
         ({"lr": -1.0}, r"lr must be above 0, not -1"),
         ({"lr": float("nan")}, r"lr must be above 0, not nan"),
         ({"patience": -1}, "patience must not be negative"),
+        ({"renormalize": -0.1}, r"renormalize must not be negative, not -0.1"),
         ({"seed": -1}, "seed must lie in"),
         ({"mean": (300.0, 0.0, 0.0)}, "mean must lie in"),
         ({"schedule": "cosine"}, "schedule must be one of plateau, milestones, one-cycle, not 'cosine'"),
@@ -66,6 +67,16 @@ def test_the_vgg_recipes_keep_the_papers_values(name: str) -> None:
     r: Recipe = RECIPES[name]
     assert (r.momentum, r.weight_decay, r.nesterov, r.mirror) == (0.9, 5e-4, False, True)
     assert abs(r.test_side - sum(r.sides) / 2) <= 0.5
+
+
+@pytest.mark.parametrize("name", ["imagenet-alexnet", "imagenet-zfnet"])
+def test_imagenet_alexnet_and_zfnet_are_the_papers(name: str) -> None:
+    """AlexNet, section 5; ZFNet, section 3: batch 128, 1e-2, momentum 0.9, the mean subtracted and nothing divided."""
+    r = RECIPES[name]
+    assert (r.batch_size, r.lr, r.momentum, r.nesterov, r.schedule) == (128, 1e-2, 0.9, False, "plateau")
+    assert (r.sides, r.test_side, r.crop, r.mirror, r.std) == ((256, 256), 256, 224, True, (1.0, 1.0, 1.0))
+    zf = name == "imagenet-zfnet"
+    assert (r.epochs, r.renormalize, r.colours) == ((70, 0.1, "none") if zf else (90, 0.0, "imagenet"))
 
 
 def test_the_scales_of_vgg_caltech_are_the_papers_at_64_of_224_px() -> None:

@@ -108,6 +108,18 @@ def test_a_gradient_is_clipped_to_its_norm(tiny_recipe: Recipe) -> None:
         assert net.scale.item() == pytest.approx(found, abs=1e-3)
 
 
+@pytest.mark.parametrize(("limit", "found"), [(0.0, 0.05), (0.06, 0.05), (0.03, 0.03)])
+def test_filters_are_renormalised_after_the_step(tiny_recipe: Recipe, limit: float, found: float) -> None:
+    """Two 1x1 filters at 0 see a pixel of 1 of class 1: gradients of 0.5 and -0.5, a step of 0.1."""
+    net = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.Flatten())
+    nn.init.zeros_(net[0].weight)  # type: ignore[arg-type]
+    schedule = make(tiny_recipe, schedule="plateau", renormalize=limit)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    loader = [(torch.ones(1, 1, 1, 1), torch.tensor([1]), torch.ones(1))]
+    list(train_epoch(net, loader, optimizer, schedule, Accelerator(cpu=True), Progress()))  # type: ignore[arg-type]
+    assert net[0].weight.flatten().tolist() == pytest.approx([-found, found])  # type: ignore[operator, union-attr]
+
+
 def test_a_warm_up_ends_when_the_training_error_is_below_80(
     tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

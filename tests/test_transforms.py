@@ -10,6 +10,7 @@ from paperlib.transforms import (
     CropViews,
     TestView,
     TrainView,
+    denormalize,
     five_crops,
     grid_crops,
     normalize,
@@ -40,6 +41,8 @@ def test_normalize_by_hand() -> None:
     image = torch.tensor([100, 50, 200], dtype=torch.uint8)[:, None, None]
     out = normalize(image, (90.0, 60.0, 200.0), (10.0, 5.0, 2.0))
     assert out.flatten().tolist() == [1.0, -2.0, 0.0]
+    assert torch.equal(denormalize(out, (90.0, 60.0, 200.0), (10.0, 5.0, 2.0)), image)
+    assert denormalize(100 * out, (90.0, 60.0, 200.0), (10.0, 5.0, 2.0)).flatten().tolist() == [255, 0, 200]
 
 
 def test_the_draws_choose_the_crop_and_the_mirror() -> None:
