@@ -123,13 +123,6 @@ def _resnet() -> dict[str, Recipe]:
             target="training error: plain-56 above plain-20, ResNet-56 not above ResNet-20",
             **FASHION_RESNET,
         )
-    made["fashion-mnist-resnet20-long"] = Recipe(
-        model="resnet20",
-        data="fashion-mnist",
-        source="ResNet, section 4.2, at 28 px; departs from it in epochs, schedule, pad and weight decay",
-        target="at least 94% right in at most 15 minutes on two cores",
-        **FASHION_RESNET | {"epochs": 15, "weight_decay": 5e-4},
-    )
     return made
 
 
