@@ -111,8 +111,6 @@ def kill(kills: int, seed: int, scratch: Path) -> dict[str, Any]:
             if len(found["kills"]) == kills:
                 finish(folder)
                 break
-            partial = folder / ".partial"
-            before = partial.stat() if partial.exists() else None  # what an earlier kill left
             child, moment = start(folder), draw.uniform(0, seconds / 2)
             time.sleep(moment)
             os.kill(child, signal.SIGKILL)
@@ -120,7 +118,7 @@ def kill(kills: int, seed: int, scratch: Path) -> dict[str, Any]:
             assert os.WIFSIGNALED(status) or status == 0, f"the run failed by itself: {status}"
             if os.WIFSIGNALED(status):
                 newest = [path.stem.removeprefix("state-") for path in checkpoint.states(folder)[:1]]
-                in_write = partial.exists() and partial.stat() != before
+                in_write = (folder / f".partial-{child}").exists()
                 kept = {"second": round(moment, 3), "steps_saved": int(*newest or ["0"]), "in_a_write": in_write}
                 found["kills"].append(kept)
                 found["unreadable"] += unreadable(folder)

@@ -1,5 +1,6 @@
 """The training images of an epoch: from memory or from files, in what order, in whose share, in what views."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
+from tqdm.auto import tqdm
 
 from paperlib.data import Images, Photographs, Split
 from paperlib.errors import PaperlibError
 from paperlib.transforms import TrainView, rescale
 
 MEMORY = 2e9  # bytes of decoded images that a run keeps; a larger set is decoded anew in every epoch
+SCAN = 1024  # photographs that wait at once to be looked through
 Key = tuple[int, int, float]  # epoch, index, weight
 Batch = tuple[Tensor, Tensor, Tensor]  # views, labels, weights
 
@@ -57,7 +60,7 @@ def kept(images: Images, bad: frozenset[int], side: int, device: torch.device) -
     return [made[i] if i not in bad else torch.empty(0) for i in made.chosen] if fits(images, side) else made
 
 
-def unreadable(images: Images, chosen: Sequence[int], threads: int) -> list[tuple[int, str]]:
+def unreadable(images: Images, chosen: Sequence[int], threads: int, bar: bool = False) -> list[tuple[int, str]]:
     """(index, what is wrong) of each photograph among `chosen` that cannot be decoded. Decodes them all."""
 
     def wrong(index: int) -> str:
@@ -69,8 +72,14 @@ def unreadable(images: Images, chosen: Sequence[int], threads: int) -> list[tupl
 
     if not isinstance(images, Photographs):
         return []
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        return [(i, message) for i, message in zip(chosen, pool.map(wrong, chosen), strict=True) if message]
+    found: list[tuple[int, str]] = []
+    look = tqdm(total=len(chosen), desc="look for bad files", unit="image", leave=False, disable=None if bar else True)
+    with ThreadPoolExecutor(max(1, threads)) as pool, look:
+        for first in range(0, len(chosen), SCAN):
+            part = chosen[first : first + SCAN]
+            found += [(i, message) for i, message in zip(part, pool.map(wrong, part), strict=True) if message]
+            look.update(len(part))
+    return found
 
 
 class EpochOrder(Sampler[list[Key]]):
@@ -94,7 +103,9 @@ class EpochOrder(Sampler[list[Key]]):
     ) -> None:
         self.size, self.batch_size, self.seed = size, batch_size, seed
         self.shares = range(process * parts, (process + 1) * parts), processes * parts
-        self.bad, self.filler = bad, next(i for i in range(size) if i not in bad)
+        self.bad, self.filler = bad, next((i for i in range(size) if i not in bad), size)
+        if self.filler == size:
+            raise PaperlibError(f"none of the {size} training images can be read")
         self.epoch = self.start = 0  # the epoch to come, and the steps of it that are done
 
     @property
@@ -148,3 +159,9 @@ class TrainViews(Dataset[Batch]):
 def whole(batch: Any) -> Any:
     """The batch as it is: `TrainViews` makes whole batches. (A lambda does not travel to worker processes.)"""
     return batch
+
+
+def own_signals(worker: int) -> None:
+    """A worker process leaves Ctrl-C to the run and ends at SIGTERM; the handlers it inherits would only take notes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -22,6 +22,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 import torchvision
 from safetensors import SafetensorError, safe_open
@@ -36,7 +37,7 @@ from paperlib.version import __version__
 
 def write(path: Path, content: bytes) -> None:
     """Write `content` to `path` atomically: all of it or, with PaperlibError, nothing, also when the power fails."""
-    partial = path.with_name(".partial")  # one name: what a killed process left is written over
+    partial = path.with_name(f".partial-{os.getpid()}")  # of its own: two writers must not mix in one file
     try:
         with open(partial, "wb") as file:
             file.write(content)
@@ -66,27 +67,44 @@ def _environment() -> dict[str, str]:
     return found | {"paperlib": __version__} | {name: version(name) for name in ("torch", "torchvision", "accelerate")}
 
 
-def begin(folder: Path, name: str, recipe: Recipe, classes: Sequence[str], machine: dict[str, Any]) -> None:
+def begin(
+    folder: Path,
+    name: str,
+    recipe: Recipe,
+    classes: Sequence[str],
+    machine: dict[str, Any],
+    images: dict[str, int] | None = None,
+) -> None:
     """Make the run folder with its recipe.json, or check that the run there is this very one.
 
+    `images` counts those of train and val: with another number the order of an epoch is another.
     A folder where nothing is saved yet is taken over. Raises PaperlibError naming each value that differs, and where
     the folder cannot be made.
     """
     path = folder / "recipe.json"
+    for partial in folder.glob(".partial-*"):
+        if not psutil.pid_exists(int(partial.name.rpartition("-")[2])):  # its writer was killed
+            partial.unlink(missing_ok=True)
     if path.exists() and states(folder):
         check(folder, recipe)
-        there = _read_run(folder)["classes"]
+        before = _read_run(folder)
+        there, counted = before["classes"], before.get("images", images)
         if there != list(classes):
             pairs = [f"{a!r} -> {b!r}" for a, b in zip_longest(there, classes) if a != b]
             counts = f"{len(there)} there, {len(classes)} here; the first that differs: {pairs[0]}"
             raise PaperlibError(
                 f"{folder} holds a run on other classes ({counts}); are the data of {recipe.data} whole?"
             )
+        if counted != images:
+            advice = "put back or replace what is missing; what cannot be read is left out with --skip-bad"
+            raise PaperlibError(f"{folder} holds a run on other images ({counted} there, {images} here); {advice}")
         return
     environment = _environment() | machine
-    content = {"name": name, "recipe": asdict(recipe), "classes": list(classes), "environment": environment}
+    content = {"name": name, "recipe": asdict(recipe), "classes": list(classes), "images": images}
+    content["environment"] = environment
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "bad_files.json").unlink(missing_ok=True)  # of the run that is taken over
     except OSError as error:
         raise PaperlibError(f"cannot make the run folder {folder} ({error}); choose another with --out") from error
     write_json(path, content)
@@ -140,15 +158,17 @@ def save_state(
 
 
 def set_broken_aside(folder: Path, say: Callable[[str], None]) -> None:
-    """Rename states that cannot be read to .broken, and say so, until the newest can. PaperlibError if none can."""
+    """Rename states newer than the first that can be read to .broken, and say so. PaperlibError if none can."""
     found = states(folder)
-    for path in found:
+    for newer, path in enumerate(found):
         try:
             _read_state(path)
-            return
         except PaperlibError:
-            path.rename(path.with_suffix(".broken"))
-            say(f"{path} cannot be read: it is set aside as .broken, and the run goes on from the state before it")
+            continue
+        for broken in found[:newer]:
+            broken.rename(broken.with_suffix(".broken"))
+            say(f"{broken} cannot be read: it is set aside as .broken, and the run goes on from the state before it")
+        return
     if found:
         raise PaperlibError(f"no state in {folder} can be read; remove the folder to begin anew")
 
@@ -294,6 +314,10 @@ def pretrained(name: str, file: str | Path | None = None) -> nn.Module:
         raise unknown("net with published weights", name, papers)
     theirs: dict[str, Any] = {"shortcut": "B", "stride_on": "3x3"} if papers[name] is resnet else {}
     model = build(name, **theirs)
+    if file is not None and Path(file).suffix != ".safetensors" and torch.__version__ < "2.10":
+        # CVE-2025-32434 and CVE-2026-24747: there a .pth file can run code in spite of weights_only
+        advice = "take PyTorch 2.10 or later, or a .safetensors file"
+        raise PaperlibError(f"{file} is not read: with PyTorch {torch.__version__} it could run code; {advice}")
     safely: dict[str, Any] = {"map_location": "cpu", "weights_only": True}
     try:
         if file is None:

@@ -24,6 +24,10 @@ CALTECH_101 = (101, 8677)  # classes and images, without the background class
 IMAGENETTE = {"train": 9469, "val": 3925}  # images
 IMAGENETTE_IN_IMAGENET = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)  # its classes among the 1000 of a full net
 MAX_ASPECT = 16  # rescaled to Q, a photograph longer than that would be a strip of more than 16 Q^2 pixels
+MAX_PIXELS = 89_000_000  # of a photograph: from about there PIL warns of a decompression bomb
+# What a photograph may be, whatever its name (MPO is read as JPEG): among PIL's other readers one starts Ghostscript.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+Image.init()  # else PIL does not know all of these by name
 FASHION_MINI_SHA256 = "a02d6cd1ff625ec51d6b8ad64ec2a42e50b6d484be9c4e5fc4340023f9a76b34"
 
 
@@ -281,13 +285,16 @@ def photograph(path: str | Path) -> Tensor:
     """The image file as uint8 RGB (3, H, W), turned upright, what is transparent laid on white.
 
     Greys of 16 bits run from 0 to 65535, of floating point from 0 to 1, and where a file leaves that range, from its
-    least to its greatest value. Raises PaperlibError naming the file where it is unreadable, or where one side is
-    more than `MAX_ASPECT` times the other.
+    least to its greatest value. Raises PaperlibError naming the file where it is unreadable or of no format of
+    `FORMATS`, where it has more than `MAX_PIXELS`, or where one side is more than `MAX_ASPECT` times the other.
     """
     if not os.path.isfile(path):  # opening what is neither file nor folder may wait for ever
         raise PaperlibError(f"{path} is not a file that can be read; replace or remove it")
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                size = f"{image.width}x{image.height} px"
+                raise PaperlibError(f"{path} is {size}, more than {MAX_PIXELS:,}; shrink or remove it")
             if max(image.size) > MAX_ASPECT * min(image.size):
                 size = f"{image.width}x{image.height} px"
                 raise PaperlibError(f"{path} is {size}, longer than {MAX_ASPECT}:1; crop or remove it")

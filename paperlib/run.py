@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast, gather_object
 from torch import nn
 from torch.utils.data import DataLoader
 
 from paperlib import checkpoint, data
-from paperlib.batches import Batch, EpochOrder, Rescaled, TrainViews, fits, kept, unreadable, whole
+from paperlib.batches import Batch, EpochOrder, Rescaled, TrainViews, fits, kept, own_signals, unreadable, whole
 from paperlib.errors import PaperlibError
-from paperlib.evaluate import evaluate, one_view
+from paperlib.evaluate import Errors, evaluate, one_view
 from paperlib.models import build
 from paperlib.models.vgg import VGG, start_from_net_a
 from paperlib.recipes import PLAIN, Machine, Recipe
@@ -51,15 +51,28 @@ def accelerate(recipe: Recipe, machine: Machine, say: Callable[[str], None]) -> 
     cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
     if cpu and (recipe.precision == "fp16" or machine.sync_batch_norm):
         raise PaperlibError("precision fp16 (take bf16) and sync_batch_norm need a GPU, and there is none here")
-    capabilities = getattr(torch.cpu, "get_capabilities", lambda: {"bf16": True})()  # older PyTorch does not say
-    if cpu and recipe.precision == "bf16" and not any(has for name, has in capabilities.items() if "bf16" in name):
-        say("this processor has no bf16 arithmetic: PyTorch emulates it, slower than fp32")
+    if recipe.precision == "bf16" and (advice := slow_bf16()):
+        say(advice)
     AcceleratorState._reset_state()  # it refuses a second precision in one process, such as a notebook's
-    return Accelerator(
-        cpu=cpu,  # said, or processes do not meet
-        mixed_precision="no" if recipe.precision == "fp32" else recipe.precision,
-        gradient_accumulation_steps=machine.accumulate,
-    )
+    try:
+        return Accelerator(
+            cpu=cpu,  # said, or processes do not meet
+            mixed_precision="no" if recipe.precision == "fp32" else recipe.precision,
+            gradient_accumulation_steps=machine.accumulate,
+        )
+    except ValueError as error:
+        raise PaperlibError(f"{error}; choose another --precision") from error
+
+
+def slow_bf16() -> str:
+    """What to say where bf16 is emulated; nothing where the GPU or the processor has it."""
+    if torch.cuda.is_available():
+        has, what, other = torch.cuda.is_bf16_supported(including_emulation=False), "GPU", "fp16"
+    else:  # older PyTorch does not say
+        capabilities = getattr(torch.cpu, "get_capabilities", lambda: {"bf16": True})()
+        has, what, other = any(v for name, v in capabilities.items() if "bf16" in name), "processor", "fp32"
+    has = has or torch.backends.mps.is_available()
+    return "" if has else f"this {what} has no bf16 arithmetic: PyTorch emulates it, slowly; take --precision {other}"
 
 
 def bad_photographs(dataset: data.Data, folder: Path, look: bool, accelerator: Accelerator) -> Bad:
@@ -69,15 +82,17 @@ def bad_photographs(dataset: data.Data, folder: Path, look: bool, accelerator: A
         bad = {}
         for name, split in (("train", dataset.train), ("val", dataset.val)):
             share = range(accelerator.process_index, len(split), accelerator.num_processes)
-            bad[name] = dict(sorted(gather_object(unreadable(split.images, share, cores()))))
+            own = unreadable(split.images, share, cores(), bar=accelerator.is_main_process)
+            bad[name] = dict(sorted(gather_object(own)))
         if accelerator.is_main_process:
             checkpoint.save_bad(folder, bad)
     return bad or {}
 
 
 def cores() -> int:
-    """Processor cores for each process on this machine."""
-    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    """Processor cores, of those that this process may use, for each process on this machine."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, allowed // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def training_batches(
@@ -91,11 +106,13 @@ def training_batches(
     views = TrainView(recipe.sides, recipe.crop, recipe.mirror, recipe.mean, recipe.std, colours, recipe.pad)
     process, processes = accelerator.process_index, accelerator.num_processes
     order = EpochOrder(len(train), recipe.batch_size, recipe.seed, process, processes, machine.accumulate, bad)
+    workers = machine.workers if machine.workers is not None else cores() * isinstance(train.images, Rescaled)
     loader = DataLoader(
         TrainViews(train, views, recipe.seed),
         batch_sampler=order,
         collate_fn=whole,
-        num_workers=machine.workers if machine.workers is not None else cores() * isinstance(train.images, Rescaled),
+        num_workers=0 if isinstance(train.images, torch.Tensor) else workers,  # a forked process cannot use CUDA
+        worker_init_fn=own_signals,
         pin_memory=accelerator.device.type == "cuda" and not isinstance(train.images, torch.Tensor),
     )
     return order, loader
@@ -141,13 +158,16 @@ def run(
         model.compile()
     if main:
         here = {"device": device.type, "processes": processes, **asdict(machine)}
-        checkpoint.begin(folder, name, recipe, dataset.classes, here)
+        sizes = {"train": len(dataset.train), "val": len(dataset.val)}
+        checkpoint.begin(folder, name, recipe, dataset.classes, here, sizes)
         checkpoint.set_broken_aside(folder, say)
     accelerator.wait_for_everyone()
 
     bad = bad_photographs(dataset, folder, machine.skip_bad, accelerator)
     for split, wrong in bad.items():
         say("\n  ".join([f"{len(wrong)} photographs of {split} cannot be read and are left out", *wrong.values()]))
+    if len(bad.get("val", ())) == len(dataset.val):
+        raise PaperlibError(f"no image of {recipe.data} is left to validate on; a folder needs more, or a part val")
     order, loader = training_batches(dataset.train, frozenset(bad.get("train", ())), recipe, machine, accelerator)
     share = [i for i in range(process, len(dataset.val), processes) if i not in bad.get("val", ())]
     small = fits(dataset.val.images, recipe.test_side)
@@ -158,6 +178,9 @@ def run(
     net, optimizer = accelerator.prepare(model, optimizer)  # moves `model` itself to the device
     numbers, random = checkpoint.load_state(folder, model, optimizer)
     progress = Progress(**numbers.get("progress", {}))
+    place = torch.tensor([[progress.epoch, progress.step]], device=device)
+    if len(accelerator.gather(place).unique(dim=0)) > 1:
+        raise PaperlibError(f"processes find different states in {folder}: --out must be one folder that all see")
     schedule = Schedule(recipe, **numbers.get("schedule", {}))
     if accelerator.scaler and numbers.get("scaler"):
         accelerator.scaler.load_state_dict(numbers["scaler"])
@@ -189,14 +212,17 @@ def run(
                     if stop or due:
                         saved = save()
                     if stop:
+                        accelerator.wait_for_everyone()  # a launcher ends the others as soon as one has gone
                         what = f"stopped by {signal.Signals(stop).name} in epoch {epoch + 1}, step {progress.step}"
                         say(f"{what}, and saved; the same command goes on")
                         raise KeyboardInterrupt if stop == signal.SIGINT else SystemExit(128 + stop)
             except FloatingPointError as error:
                 last = next(iter(checkpoint.states(folder)), "none")
-                raise PaperlibError(f"{error}; the last good state: {last}; a lower --lr may help") from error
+                advice = f"the last good state: {last}; try a lower --lr and another --out"
+                raise PaperlibError(f"{error}; {advice}") from error
             began = time.perf_counter()
-            found = evaluate(predict, images, dataset.val.labels[share])
+            broadcast(list(model.buffers()))  # running statistics: those of the main process, which are saved
+            found = evaluate(predict, images, dataset.val.labels[share]) if share else Errors(0.0, 0.0, 0, 0.0)
             counts = (torch.tensor([[found.top1, found.top5, 100.0]], device=device) * found.images / 100).round()
             wrong1, wrong5, count = accelerator.gather(counts).sum(dim=0).tolist()
             row = {

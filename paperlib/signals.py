@@ -9,7 +9,9 @@ from types import FrameType
 
 @contextmanager
 def caught() -> Iterator[list[int]]:
-    """A list that collects SIGTERM and SIGINT in place of what they do; a second one of a kind does that at once.
+    """A list that collects SIGTERM and SIGINT in place of what they do; a second SIGINT does that at once.
+
+    A second SIGTERM does not: launchers and service managers each send their own.
 
     Outside the main thread, where Python allows no handlers, it stays empty.
     """
@@ -18,7 +20,8 @@ def caught() -> Iterator[list[int]]:
 
     def note(kind: int, frame: FrameType | None) -> None:
         found.append(kind)
-        signal.signal(kind, usual[signal.Signals(kind)])
+        if kind == signal.SIGINT:
+            signal.signal(kind, usual[signal.SIGINT])
 
     main = threading.current_thread() is threading.main_thread()
     try:

@@ -109,7 +109,7 @@ def train_epoch(
     """Train on what is left of an epoch after `progress.step` steps; `random` is the random state to go on with.
 
     Every `LOOK` steps and after the last, brings `progress` up to date and yields, in all processes alike: the place
-    to save and to stop. Raises FloatingPointError where a loss is no longer a number.
+    to save and to stop. Raises FloatingPointError where a loss or a weight is no longer a finite number.
     """
     net.train()
     parts, recipe = accelerator.gradient_accumulation_steps, schedule.recipe
@@ -156,6 +156,10 @@ def train_epoch(
                 value = sums[int(broken[0]), 0].item()
                 where = f"in epoch {progress.epoch + 1} at lr {lr:g}, step {first + 1} of {steps}"
                 raise FloatingPointError(f"the loss became {value} {where}")
+            finite = torch.stack([t.detach().isfinite().all() for t in (*net.parameters(), *net.buffers())]).all()
+            if not accelerator.gather(finite.float()[None]).all():
+                where = f"in epoch {progress.epoch + 1} at lr {rate:g}, by step {step + 1} of {steps}"
+                raise FloatingPointError(f"weights became infinite or nan {where}")
             loss, wrong, images_seen = sums.sum(dim=0).tolist()
             schedule.observe_training(100 * wrong / max(images_seen, 1))
             progress.step, progress.loss = step + 1, progress.loss + loss

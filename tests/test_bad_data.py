@@ -74,6 +74,7 @@ def hostile(folder: Path, marker: Path) -> list[Path]:
         "json": b'{"image": null}', "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>", "pdf": b"%PDF-1.7" + bytes(99),
         "zip": zipped.getvalue(), "gzip": gzip.compress(text.encode()), "pickle": pickle.dumps(Trap(marker)),
         "npy": array.getvalue(), "elf": b"\x7fELF\x02\x01\x01" + bytes(99), "mp4": b"\0\0\0\x18ftypmp42" + bytes(99),
+        "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n",
         "script": b"#!/bin/sh\nexit 1\n", "zeros": bytes(4096), "ones": b"\xff" * 4096, "line end": b"\n",
         "git lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
         "random": np.random.default_rng(1).bytes(4096),
@@ -93,7 +94,8 @@ def hostile(folder: Path, marker: Path) -> list[Path]:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     Image.new("RGB", (4000, 3)).save(folder / "strip.png")
-    made = [folder / name for name in files]
+    Image.new("1", (10_000, 9_000)).save(folder / "small bomb.png")  # of which PIL only warns
+    made = [folder / name for name in (*files, "small bomb.png")]
     (folder / "folder.jpg").mkdir()
     made.append(folder / "folder.jpg")
     if sys.platform == "linux":
@@ -108,12 +110,14 @@ def hostile(folder: Path, marker: Path) -> list[Path]:
     return made
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_each_of_sixty_hostile_files_is_refused_by_name(tmp_path: Path) -> None:
     made = hostile(tmp_path / "bad", tmp_path / "executed")
     assert len(made) >= 60
     for path in made:
-        with pytest.raises(PaperlibError, match=f"{re.escape(str(path))} is .* remove it"):
+        with pytest.raises(PaperlibError, match=f"{re.escape(str(path))} is .* remove it") as refused:
             data.photograph(path)
+        assert "Ghostscript" not in str(refused.value)
     assert not (tmp_path / "executed").exists()
 
 

@@ -2,6 +2,8 @@
 
 import pickle
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from paperlib import batches, data
 from paperlib.batches import EpochOrder, Rescaled, TrainViews, kept
+from paperlib.errors import PaperlibError
 from paperlib.transforms import TrainView
 
 from .conftest import tiny_data
@@ -96,6 +99,26 @@ def test_more_than_memory_holds_is_made_when_asked_for(monkeypatch: pytest.Monke
     assert all(torch.equal(a, b) for a, b in zip(small, large, strict=True))
     ahead = Rescaled(images, range(0, 50, 3), 38, threads=2)
     assert all(torch.equal(ahead[i], large[3 * i]) for i in [*range(len(ahead)), 2])
+
+
+def test_where_no_image_can_be_read_that_is_said() -> None:
+    with pytest.raises(PaperlibError, match="none of the 3 training images can be read"):
+        EpochOrder(3, 2, seed=0, bad=frozenset(range(3)))
+
+
+def test_photographs_are_looked_through_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    waiting: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *given, **named):
+            waiting.append(self._work_queue.qsize())
+            return super().submit(*given, **named)
+
+    monkeypatch.setattr(batches, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(batches, "SCAN", 4)
+    images = data.Photographs([tmp_path / f"{i}.jpg" for i in range(30)])
+    assert [i for i, _ in batches.unreadable(images, range(1, 30, 2), threads=1)] == list(range(1, 30, 2))
+    assert max(waiting) < 4
 
 
 def test_views_travel_to_worker_processes() -> None:

@@ -14,6 +14,7 @@ import yaml
 from paperlib import build, checkpoint, data, evaluate
 from paperlib.anatomy import anatomy
 from paperlib.dense import dense
+from paperlib.experiments import RECIPES
 from paperlib.recipes import Machine, Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +96,23 @@ def test_the_commands_of_real_training_have_the_options_they_use() -> None:
     assert {f"--{f.name.replace('_', '-')}" for f in fields(Machine)} <= table | {"--sync-batch-norm"}
 
 
+@pytest.mark.parametrize("page", ["README.md", "book/real_training.md"])
+def test_the_training_commands_of_a_page_follow_one_another(page: str) -> None:
+    """What a recipe starts from is trained before, beside it; commands that share a folder share the recipe."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = " ".join(re.findall(r"```bash\n(.*?)```", text, re.S)).replace("\\\n", " ")
+    machine = {f"--{f.name.replace('_', '-')}" for f in fields(Machine)}
+    made: dict[Path, set[str]] = {}
+    for name, rest in re.findall(r"paperlib train ([a-z]\S*)([^\n#]*)", blocks):
+        out = re.search(r"--out (\S+)", rest)
+        folder = Path(out[1]) if out else Path("runs") / name
+        start = RECIPES[name].start
+        assert not start or folder.parent / start in made, f"{name} starts from {start}, which nothing trained"
+        options = {o for o in re.split(r"\s+(?=--)", rest.strip()) if o.split(" ")[0] not in {*machine, "--out"}}
+        assert made.setdefault(folder, options | {name}) == options | {name}
+    assert made
+
+
 @pytest.mark.parametrize(
     ("name", "title"), [("vgg16", "VGG-16"), ("resnet50", "ResNet-50"), ("densenet121", "DenseNet-121")]
 )
@@ -109,7 +127,23 @@ def test_the_estimates_of_real_training_follow_from_its_formulas(name: str, titl
     if row:
         minutes = [float(cell.rstrip("분")) for cell in row.group(1).split(" | ")]
         rates = [g * r for g, r in ((1, 65e12), (1, 312e12), (8, 312e12), (8, 989e12))]
-        assert minutes == pytest.approx([1.23e6 * 6 * found.macs / (0.3 * rate) / 60 for rate in rates], rel=0.07)
+        expected = [1.23e6 * 6 * found.macs / (0.3 * rate) / 60 for rate in rates]
+        assert minutes == pytest.approx(expected, rel=0.07)
+        whole = re.search(rf"\| {title}, (\d+) 에폭 \| (.*) \|", REAL)
+        assert whole
+        epochs = RECIPES[{"vgg16": "imagenet-vgg16-s256"}.get(name, f"imagenet-{name}")].epochs
+        assert int(whole.group(1)) == epochs
+        hours = [float(cell.rstrip("시간")) for cell in whole.group(2).split(" | ")]
+        assert hours == pytest.approx([epochs * m / 60 for m in expected], rel=0.05)
+
+
+def test_the_ways_to_decode_are_as_measured() -> None:
+    measured = json.loads((ROOT / "bench/results/photographs_from_disk.json").read_text(encoding="utf-8"))["decoding"]
+    small, large = measured["500x375"], measured["2000x1500"]
+    for way in ("PIL", "PIL, draft", "torchvision.io"):
+        times = [f"{size[way]['milliseconds']['median']:.1f} ms" for size in (small, large)]
+        difference = max(size[way]["largest_difference"] for size in (small, large))
+        assert f"| {way} | {times[0]} | {times[1]} | {difference} |" in REAL
 
 
 def test_the_cell_of_the_original_weights_runs_every_protocol(

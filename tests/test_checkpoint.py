@@ -11,6 +11,7 @@ import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from torch.torch_version import TorchVersion
 
 from paperlib import checkpoint
 from paperlib.errors import PaperlibError
@@ -32,6 +33,17 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not(
+    tmp_path: Path, tiny_recipe: Recipe
+) -> None:
+    """Two writers have a file each: what one writes the other does not rename."""
+    dead, living = tmp_path / ".partial-99999999", tmp_path / f".partial-{os.getppid()}"
+    dead.write_bytes(b"half")
+    living.write_bytes(b"of the other")
+    checkpoint.begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
+    assert (dead.exists(), living.read_bytes()) == (False, b"of the other")
+
+
 def test_a_new_file_is_whole_on_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until it is renamed, in one step, the name stands for the old file; only what is flushed is renamed."""
     path = tmp_path / "file"
@@ -45,6 +57,7 @@ def test_a_new_file_is_whole_on_disk_before_it_takes_the_name(tmp_path: Path, mo
 
     def watched_replace(source: Path, target: Path) -> None:
         assert (Path(source).read_bytes(), path.read_bytes()) == (b"new", b"old")
+        assert str(os.getpid()) in Path(source).name  # of this writer alone
         replace(source, target)
         done.append(("replace", path.read_bytes()))
 
@@ -172,6 +185,16 @@ def test_a_file_of_other_weights_is_named_and_runs_no_code(tmp_path: Path, monke
     assert not (tmp_path / "made by the pickle").exists()
     torch.load(tmp_path / "evil.pth", weights_only=False)  # the payload was a live one
     assert (tmp_path / "made by the pickle").exists()
+
+
+def test_a_pth_file_is_not_opened_where_pytorch_lets_it_run_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CVE-2025-32434 up to 2.5, CVE-2026-24747 up to 2.9."""
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
+    torch.save({}, tmp_path / "weights.pth")
+    with pytest.raises(PaperlibError, match=r"weights\.pth is not read: .* take PyTorch 2\.10"):
+        checkpoint.pretrained("resnet18", tmp_path / "weights.pth")
 
 
 def test_without_a_connection_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,11 +17,12 @@ import torch
 from accelerate.state import AcceleratorState
 
 from bench.kill import kill
-from paperlib import checkpoint
+from paperlib import checkpoint, data, evaluate
 from paperlib.recipes import Machine, Recipe
 from paperlib.run import run
+from paperlib.transforms import TestView
 
-from .conftest import photograph_folder
+from .conftest import photograph_folder, tiny_data
 from .test_run import largest_difference, plain, quiet, same_weights
 
 pytestmark = [
@@ -70,6 +72,51 @@ def test_processes_together_are_one(tiny_recipe: Recipe, tmp_path: Path, process
     for a, b in zip(*(checkpoint.load_metrics(folder) for folder in (one, many)), strict=True):
         assert {k: v for k, v in a.items() if "error" in k} == {k: v for k, v in b.items() if "error" in k}
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-12)
+
+
+def test_processes_validate_the_net_that_is_saved(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch norm and all: after the last step each has running statistics of its own share."""
+    original = evaluate.evaluate
+
+    def spy(*given: Any) -> evaluate.Errors:
+        kept: list[torch.Tensor] = []
+        found = original(*given, keep=kept.append)
+        torch.save(torch.cat(kept), tmp_path / f"{os.environ['RANK']}.pt")
+        return found
+
+    monkeypatch.setattr("paperlib.run.evaluate", spy)
+    folder = tmp_path / "run"
+    together(2, dataclasses.replace(tiny_recipe, epochs=1), folder, Machine())
+    predict = evaluate.one_view(checkpoint.load_model(folder), TestView(36, 32, tiny_recipe.mean, tiny_recipe.std))
+    for rank in range(2):
+        found = torch.load(tmp_path / f"{rank}.pt")
+        torch.testing.assert_close(found, predict(tiny_data(False).val.images[rank::2]))
+
+
+def test_a_process_without_an_image_to_validate_counts_none(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny_data(False)
+    one = dataclasses.replace(whole, val=data.Split(whole.val.images[:1], whole.val.labels[:1]))
+    monkeypatch.setitem(data.DATASETS, "tiny", lambda download: one)
+    together(2, dataclasses.replace(tiny_recipe, epochs=1), tmp_path / "run", Machine())
+    assert checkpoint.load_metrics(tmp_path / "run")[0]["val_top1_error"] in (0.0, 100.0)
+
+
+def test_processes_that_see_different_states_stop(
+    tiny_recipe: Recipe, tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As on machines whose --out is a folder of each alone: all say so, and none trains on."""
+    (tiny_run / "weights.safetensors").unlink()
+    original = checkpoint.load_state
+    monkeypatch.setattr(
+        checkpoint, "load_state", lambda *given: original(*given) if os.environ["RANK"] == "0" else ({}, None)
+    )
+    with pytest.raises(AssertionError):
+        together(2, tiny_recipe, tiny_run, Machine())
+    assert capfd.readouterr().err.count("PaperlibError: processes find different states") == 2
 
 
 def test_a_killed_process_is_started_again_and_the_run_goes_on(tiny_recipe: Recipe, tmp_path: Path) -> None:

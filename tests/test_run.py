@@ -14,12 +14,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate import Accelerator
 
-from paperlib import batches, checkpoint, data, train
+from paperlib import batches, checkpoint, data, signals, train
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate, one_view
 from paperlib.recipes import Machine, Recipe
-from paperlib.run import run
+from paperlib.run import cores, run, slow_bf16, training_batches
 from paperlib.transforms import TestView
 
 from .conftest import tiny_data
@@ -138,8 +139,11 @@ def test_where_no_state_can_be_read_nothing_is_begun_anew(tiny_recipe: Recipe, t
     (tiny_run / "weights.safetensors").unlink()
     for path in checkpoint.states(tiny_run):
         path.write_bytes(b"")
-    with pytest.raises(PaperlibError, match=r"no state in .* can be read; remove the folder to begin anew"):
-        run(tiny_recipe, tiny_run, log=quiet)
+    there = checkpoint.states(tiny_run)
+    for _ in range(2):
+        with pytest.raises(PaperlibError, match=r"no state in .* can be read; remove the folder to begin anew"):
+            run(tiny_recipe, tiny_run, log=quiet)
+        assert checkpoint.states(tiny_run) == there
 
 
 def test_a_full_disk_leaves_the_last_state_whole(
@@ -157,7 +161,7 @@ def test_a_full_disk_leaves_the_last_state_whole(
         with pytest.raises(PaperlibError, match=r"cannot write .*No space left .*before is whole; make room there"):
             run(tiny_recipe, folder, log=quiet)
     assert [path.name for path in checkpoint.states(folder)] == ["state-000000004.safetensors"]
-    assert not (folder / ".partial").exists()
+    assert not list(folder.glob(".partial*"))
     run(tiny_recipe, folder, log=quiet)
     assert same_weights(folder, tiny_run)
 
@@ -236,6 +240,10 @@ def test_a_processor_without_bf16_is_said(tiny_recipe: Recipe, tmp_path: Path, m
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False}, raising=False)
     run(dataclasses.replace(tiny_recipe, precision="bf16", epochs=1), tmp_path / "run", log=lines.append)
     assert "no bf16 arithmetic" in lines[0]
+    assert "--precision fp32" in lines[0]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    assert slow_bf16() == "this GPU has no bf16 arithmetic: PyTorch emulates it, slowly; take --precision fp16"
 
 
 def test_tensorboard_missing_is_said(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,7 +368,9 @@ def test_a_run_killed_between_its_two_writes_goes_on_from_the_state(tiny_recipe:
 
 def test_a_folder_where_nothing_is_done_yet_is_taken_over(tiny_recipe: Recipe, tmp_path: Path) -> None:
     checkpoint.begin(tmp_path, "tiny", dataclasses.replace(tiny_recipe, lr=9.0), ["a"], {})
+    checkpoint.save_bad(tmp_path, {"train": {0: "of the other data"}})
     checkpoint.begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
+    assert checkpoint.load_bad(tmp_path) is None
     assert checkpoint.load_recipe(tmp_path)[0] == tiny_recipe
 
 
@@ -379,6 +389,86 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_epoch(tiny_re
     ):
         run(recipe, tmp_path / "run", log=quiet)
     assert not checkpoint.finished(tmp_path / "run")
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last step of the second epoch breaks them: its losses were whole. The same command ends in the same words."""
+    rate = train.Schedule.rate
+    monkeypatch.setattr(train.Schedule, "rate", lambda s, at: float("inf") if at == 1.875 else rate(s, at))
+    for _ in range(2):
+        with pytest.raises(PaperlibError, match=r"weights became .* in epoch 2 at lr inf, by step 4 of 4; .*0004\."):
+            run(tiny_recipe, tmp_path / "run", log=quiet)
+        newest = checkpoint.states(tmp_path / "run")[0]
+        tensors, _ = checkpoint._read_state(newest)
+        assert all(t.isfinite().all() for name, t in tensors.items() if name.startswith("model."))
+
+
+def test_a_second_sigterm_waits_too_and_a_second_sigint_does_not() -> None:
+    """A service manager and a launcher each send one; whoever presses Ctrl-C twice means it."""
+    usual = {kind: signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGINT)}
+    second: list[int] = []
+    try:
+        for kind in usual:
+            signal.signal(kind, lambda kind, frame: second.append(kind))
+        with signals.caught() as first:
+            for kind in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+                os.kill(os.getpid(), kind)
+        assert (first, second) == ([15, 15, 2], [2])
+    finally:
+        for kind, handler in usual.items():
+            signal.signal(kind, handler)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_worker_process_leaves_signals_to_the_run(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = batches.TrainViews.__getitems__
+
+    def spy(self: batches.TrainViews, keys: list[batches.Key]) -> batches.Batch:
+        found = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
+        (tmp_path / "found").write_text(str(found == [signal.SIG_IGN, signal.SIG_DFL]))
+        return original(self, keys)
+
+    monkeypatch.setattr(batches.TrainViews, "__getitems__", spy)
+    run(dataclasses.replace(tiny_recipe, epochs=1), tmp_path / "run", Machine(workers=1), log=quiet)
+    assert (tmp_path / "found").read_text() == "True"
+
+
+def test_images_in_one_tensor_need_no_workers(tiny_recipe: Recipe) -> None:
+    """They may lie on a GPU, which a forked process cannot use."""
+    split = data.load("fashion-mini").val
+    _, loader = training_batches(split, frozenset(), tiny_recipe, Machine(workers=2), Accelerator(cpu=True))
+    assert loader.num_workers == 0
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 5, 6, 7}, raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert cores() == 3
+
+
+def test_without_images_to_validate_on_nothing_is_trained(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny_data(False)
+    empty = dataclasses.replace(whole, val=data.Split([], torch.empty(0, dtype=torch.long)))
+    monkeypatch.setitem(data.DATASETS, "tiny", lambda download: empty)
+    lines: list[str] = []
+    with pytest.raises(PaperlibError, match="no image of tiny is left to validate on"):
+        run(tiny_recipe, tmp_path / "run", log=lines.append)
+    assert lines == []
+
+
+def test_a_run_on_fewer_images_is_refused(tiny_recipe: Recipe, tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tiny_run / "weights.safetensors").unlink()
+    whole = tiny_data(False)
+    fewer = dataclasses.replace(whole, train=data.Split(whole.train.images[:49], whole.train.labels[:49]))
+    monkeypatch.setitem(data.DATASETS, "tiny", lambda download: fewer)
+    with pytest.raises(PaperlibError, match=r"other images \(.*50.* there, .*49.* here\); put back or replace"):
+        run(tiny_recipe, tiny_run, log=quiet)
 
 
 def test_precision_bf16_trains(tiny_recipe: Recipe, tmp_path: Path) -> None:
