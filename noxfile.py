@@ -1,8 +1,10 @@
 """Every task of the project: `python -m nox -s NAME`; `python -m nox -l` lists them."""
 
+import json
 import os
 import re
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -13,6 +15,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 ROOT = Path(__file__).parent
 TORCH = ROOT / ".nox" / "torch"  # one environment for all sessions that need torch: it is large
+COLAB = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "accelerate", "safetensors", "tqdm")  # is there
 NOTEBOOKS = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("book/**/*.ipynb")) if ".ipynb_" not in str(path)]
 
 
@@ -75,6 +78,29 @@ def bench(session: nox.Session) -> None:
     if not path.exists():
         session.error("name one: " + ", ".join(sorted(p.stem for p in path.parent.glob("*.py") if p.stem != "memory")))
     session.run(python, str(path), *arguments, external=True)
+
+
+@nox.session(python="3.12", reuse_venv=False)
+def colab(session: nox.Session) -> None:
+    """What the first cell does on Colab: install the package beside what is there, timed; then train an epoch of it."""
+    session.install(*COLAB)
+    place = Path(session.create_tmp())
+    session.run("python", "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(place / "wheels"), str(ROOT))  # downloads
+    session.chdir(place)  # where the package is not, but for the installed one
+    seconds = {}
+    wheels = ["--no-index", "--find-links", "wheels", "paperlib-cnn"]
+    for name, command in {
+        "install": ["python", "-m", "pip", "install", "--quiet", *wheels],
+        "paperlib list": ["paperlib", "list"],
+        "one epoch of vgg-mini": ["paperlib", "train", "vgg-mini", "--epochs", "1", "--out", "run"],
+    }.items():
+        start = time.perf_counter()
+        session.run(*command)
+        seconds[name] = round(time.perf_counter() - start, 1)
+    freeze = str(session.run("python", "-m", "pip", "list", "--format", "freeze", silent=True)).split()
+    versions = dict(line.split("==") for line in freeze if line.partition("==")[0] in COLAB)
+    found = {"python": session.python, "there before": versions, "seconds": seconds}
+    (ROOT / "bench" / "results" / "colab.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 @nox.session

@@ -125,3 +125,18 @@ def test_93_percent_of_fashion_mnist_took_less_than_four_minutes() -> None:
     assert seconds < 240
     page = (Path(__file__).parents[1] / "book" / "real_training.md").read_text(encoding="utf-8")
     assert f"일곱 에폭에 {seconds:.0f}초가 걸렸고, 시험 이미지 10,000장의 {right:.1f} %를" in page
+
+
+def test_installing_on_colab_took_less_than_a_minute_beyond_downloads() -> None:
+    """As `nox -s colab` recorded it, beside the packages that are there before."""
+    found = json.loads((Path(__file__).parents[1] / "bench" / "results" / "colab.json").read_text(encoding="utf-8"))
+    assert found["python"] == "3.12"
+    assert {"torch", "torchvision", "numpy", "matplotlib", "ipywidgets"} <= found["there before"].keys()
+    assert found["seconds"]["install"] < 60
+
+
+def test_thirty_kills_left_no_unreadable_file_and_the_undisturbed_weights() -> None:
+    found = json.loads((Path(__file__).parents[1] / "bench" / "results" / "kill.json").read_text(encoding="utf-8"))
+    assert len(found["kills"]) == 30
+    assert found["unreadable"] == []
+    assert found["equal"] == found["runs"] > 0
