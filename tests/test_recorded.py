@@ -85,6 +85,8 @@ def test_the_page_shows_the_bench_of_training() -> None:
         assert loop is loops[0] or loop["ours_is_faster_by"]["median"] >= 2
         ratio = "1" if loop is loops[0] else shown(loop["ours_is_faster_by"], 2)
         assert f"| {shown(loop['images_per_second'], 0)} | {ratio} | {shown(loop['val_top1_error'], 1)} |" in page
+    ours, plain, d2l = bench["errors"]["val_top1_error"].values()
+    assert f"검증 오류는 `paperlib` {ours:.1f} %, 평범한 코드 {plain:.1f} %, d2l {d2l:.1f} %다." in page
     for net, found in bench["steps"].items():
         if net != "bf16_matrix_rate":
             rates = [f"{found['images_per_second'][way]['median']:,.0f}" for way in ("fp32", "bf16 channels_last")]
