@@ -16,6 +16,7 @@ from torchvision.datasets import mnist
 from torchvision.transforms.v2 import functional as F
 
 from paperlib.errors import PaperlibError, unknown
+from paperlib.fetch import ARCHIVES, fetch
 from paperlib.scenes import Scenes
 
 Images = Sequence[Tensor] | Tensor
@@ -72,6 +73,8 @@ def load(name: str, *, download: bool = False) -> Data:
     if name not in DATASETS:
         raise unknown("data set", name, [*DATASETS, "folder:PATH"])
     try:
+        for archive in ARCHIVES.get(name, ()) if download else ():
+            fetch(archive, root())
         return DATASETS[name](download)
     except PaperlibError:
         raise

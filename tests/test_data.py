@@ -1,12 +1,6 @@
 """Data sets: explicit splits, determinism, and clear words about missing and broken files."""
 
-import gzip
-import hashlib
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -140,58 +134,6 @@ def test_a_file_of_another_kind_is_named(fashion: Path, content: bytes) -> None:
     (fashion / "t10k-labels-idx1-ubyte").write_bytes(content)
     with pytest.raises(PaperlibError, match=r"t10k-labels-idx1-ubyte is broken"):
         data.load("fashion-mnist")
-
-
-@pytest.fixture
-def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that a server hands out as the second mirror of Fashion-MNIST; the first one answers nobody."""
-    served = tmp_path / "served"
-    served.mkdir()
-    rng = np.random.default_rng(0)
-    resources = []
-    for prefix, count in (("train", 100), ("t10k", 20)):
-        for name, array in (
-            ("images-idx3", rng.integers(0, 256, (count, 28, 28))),
-            ("labels-idx1", np.arange(count) % 10),
-        ):
-            path = served / f"{prefix}-{name}-ubyte"
-            write_idx(path, array)
-            packed = gzip.compress(path.read_bytes())
-            path.with_name(path.name + ".gz").write_bytes(packed)
-            resources.append((path.name + ".gz", hashlib.md5(packed).hexdigest()))
-    handler = partial(
-        type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *a: None}), directory=str(served)
-    )
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(data.datasets.FashionMNIST, "resources", resources)
-        mirrors = ["http://127.0.0.1:9/", f"http://127.0.0.1:{server.server_port}/"]
-        monkeypatch.setattr(data.datasets.FashionMNIST, "mirrors", mirrors)
-        monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path / "data"))
-        yield served
-        server.shutdown()
-
-
-def test_a_download_goes_to_the_next_mirror_and_over_what_an_earlier_one_left(mirror: Path, tmp_path: Path) -> None:
-    raw = tmp_path / "data" / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    half = (mirror / "train-images-idx3-ubyte.gz").read_bytes()[:999]
-    (raw / "train-images-idx3-ubyte.gz").write_bytes(half)  # what a killed download leaves
-    found = data.load("fashion-mnist", download=True)
-    assert [len(s) for s in (found.train, found.val, found.test)] == [90, 10, 20]
-
-
-def test_a_download_with_another_md5_is_refused(mirror: Path) -> None:
-    path = mirror / "train-images-idx3-ubyte.gz"
-    path.write_bytes(path.read_bytes() + b"more")
-    with pytest.raises(PaperlibError, match=r"(?s)fashion-mnist is not .*corrupted.* remove what is broken"):
-        data.load("fashion-mnist", download=True)
-
-
-def test_without_a_connection_that_is_said(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data.datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
-    with pytest.raises(PaperlibError, match=r"(?s)fashion-mnist is not .*Connection refused.* check the connection"):
-        data.load("fashion-mnist", download=True)
 
 
 def test_labels_that_do_not_fit_are_refused(fashion: Path) -> None:

@@ -9,12 +9,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 FLOORS = {
     0: ["errors", "modes", "signals", "version"],
-    1: ["models.*", "recipes", "experiments", "transforms", "scenes", "anatomy", "evaluate", "checkpoint", "figures"],
+    1: [
+        "models.*", "recipes", "experiments", "transforms", "scenes", "anatomy", "evaluate", "checkpoint", "fetch",
+        "figures",
+    ],
     2: ["data", "batches", "train", "dense", "deconvnet", "posteriors"],
     3: ["run", "widgets"],
     4: ["cli"],
     5: ["__main__"],
-}
+}  # fmt: skip
 # On one floor, a module that stands on another one there.
 BESIDE = {
     ("checkpoint", "models.*"), ("checkpoint", "recipes"), ("experiments", "recipes"), ("evaluate", "transforms"),
