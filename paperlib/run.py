@@ -202,7 +202,8 @@ def run(
     with caught() as signals:
         for epoch in range(progress.epoch, recipe.epochs):
             order.epoch, order.start = epoch, progress.step
-            torch.manual_seed((process << 32) + recipe.seed * 1_000_003 + epoch)  # dropout: of the epoch alone
+            # Dropout: of process and epoch alone. The CPU's generator takes the low 32 bits of a seed.
+            torch.manual_seed(process * 2_654_435_761 + recipe.seed * 1_000_003 + epoch)
             own = random[process] if random is not None and progress.step and len(random) == processes else None
             try:
                 for _ in train_epoch(net, loader, optimizer, schedule, accelerator, progress, own):

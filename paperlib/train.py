@@ -92,9 +92,9 @@ def random_state(device: torch.device) -> Tensor:
 def set_random_state(state: Tensor, device: torch.device) -> None:
     """Take on a state (n,) that `random_state` gave on a device of this type."""
     size = len(torch.get_rng_state())
-    torch.set_rng_state(state[:size])
+    torch.set_rng_state(state[:size].clone())  # copies: PyTorch reads from where the storage begins, not the view
     if device.type != "cpu":
-        getattr(torch, device.type).set_rng_state(state[size:])
+        getattr(torch, device.type).set_rng_state(state[size:].clone())
 
 
 def train_epoch(

@@ -17,7 +17,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from bench.kill import kill
-from paperlib import checkpoint, data, evaluate
+from paperlib import batches, checkpoint, data, evaluate, train
 from paperlib.recipes import Machine, Recipe
 from paperlib.run import run
 from paperlib.transforms import TestView
@@ -35,8 +35,11 @@ pytestmark = [
 FRESH = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
-def together(processes: int, recipe: Recipe, folder: Path, machine: Machine) -> None:
-    """Run `recipe` in so many processes that meet as those of torchrun do; forked, as PyTorch takes long to import."""
+def together(processes: int, recipe: Recipe, folder: Path, machine: Machine, status: int = 0) -> None:
+    """Run `recipe` in so many processes that meet as those of torchrun do; forked, as PyTorch takes long to import.
+
+    All end with this exit status.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -51,10 +54,13 @@ def together(processes: int, recipe: Recipe, folder: Path, machine: Machine) -> 
                 AcceleratorState._reset_state(reset_partial_state=True)
                 run(recipe, folder, machine, log=quiet)
                 os._exit(0)
+            except SystemExit as end:
+                os._exit(int(end.code or 0))
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0] * processes
+    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert ends == [status] * processes
 
 
 @pytest.mark.usefixtures("in_double")
@@ -117,6 +123,29 @@ def test_processes_that_see_different_states_stop(
     with pytest.raises(AssertionError):
         together(2, tiny_recipe, tiny_run, Machine())
     assert capfd.readouterr().err.count("PaperlibError: processes find different states") == 2
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_processes_stopped_within_an_epoch_go_on_to_the_same_weights(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: str
+) -> None:
+    """One of two gets SIGTERM in the second epoch: both save and stop. Dropout differs between them and goes on."""
+    monkeypatch.setattr(train, "LOOK", 1)
+    undisturbed, folder = tmp_path / "undisturbed", tmp_path / "run"
+    together(2, tiny_recipe, undisturbed, Machine())
+    original, calls = batches.TrainViews.__getitems__, iter(range(100))
+
+    def stopped(self: batches.TrainViews, keys: list[batches.Key]) -> batches.Batch:
+        if os.environ["RANK"] == rank and next(calls) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, keys)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches.TrainViews, "__getitems__", stopped)
+        together(2, tiny_recipe, folder, Machine(), status=143)
+    assert checkpoint.states(folder)[0].name == "state-000000006.safetensors"  # of 4 steps an epoch
+    together(2, tiny_recipe, folder, Machine())
+    assert same_weights(folder, undisturbed)
 
 
 def test_a_killed_process_is_started_again_and_the_run_goes_on(tiny_recipe: Recipe, tmp_path: Path) -> None:
