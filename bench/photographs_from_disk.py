@@ -6,7 +6,8 @@ Decoding: JPEGs of 500x375 px (about the mean of ImageNet) and of 2000x1500 px, 
 `data.photograph` (PIL), by PIL with draft (the decoder skips detail), and by torchvision.io, which gives the same
 pixels sooner, but is deprecated since torchvision 0.29; medians of rounds in turn, and how far the pixels are apart.
 Folders: 1,000 small JPEGs and then --images of them; processor time for each image that is listed, and read as a run
-reads it that does not keep them, and the peak of the resident memory before and after.
+reads it that does not keep them, and the peak of the resident memory before and after. Then the same epoch read by two
+worker processes: the most memory of all three, shared pages counted once (the sum of their PSS, Linux only).
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from PIL import Image
 from torch import Tensor
@@ -29,7 +31,7 @@ from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional as F
 
 from paperlib import data
-from paperlib.batches import EpochOrder, Rescaled, TrainViews, whole
+from paperlib.batches import EpochOrder, Rescaled, TrainViews, own_signals, whole
 from paperlib.transforms import TrainView, rescale
 
 TARGET = Path(__file__).parent / "results" / "photographs_from_disk.json"
@@ -98,23 +100,42 @@ def folder(scratch: Path, images: int) -> dict[str, float]:
     start = time.process_time()
     found = data.folders(place / "train", place / "test", None, carved=0.1)
     listed = time.process_time() - start
-    views = TrainView((32, 48), 32, True, (127.0,) * 3, (64.0,) * 3)
     train = data.Split(Rescaled(found.train.images, range(len(found.train)), 48), found.train.labels)
-    loader = DataLoader(TrainViews(train, views, 0), batch_sampler=EpochOrder(len(train), 64, 0), collate_fn=whole)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, seen = time.process_time(), 0
-    for batch, _, _ in loader:
+    for batch, _, _ in loader(train, workers=0):
         seen += len(batch)
     read = time.process_time() - start
-    shutil.rmtree(place)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    together = [memory() for number, _ in enumerate(loader(train, workers=2)) if number % 10 == 0]
+    shutil.rmtree(place)
     return {
         "images": images,
         "list_microseconds_each": 1e6 * listed / images,
         "read_microseconds_each": 1e6 * read / seen,
         "peak_mb_before": before / 1024,  # the interpreter and PyTorch
         "peak_mb": peak / 1024,
+        "two_workers_first_mb": together[0] / 2**20,
+        "two_workers_most_mb": max(together) / 2**20,
     }
+
+
+def loader(train: data.Split, workers: int) -> DataLoader[Any]:
+    """One epoch, as a run reads it."""
+    views = TrainView((32, 48), 32, True, (127.0,) * 3, (64.0,) * 3)
+    return DataLoader(
+        TrainViews(train, views, 0),
+        batch_sampler=EpochOrder(len(train), 64, 0),
+        collate_fn=whole,
+        num_workers=workers,
+        worker_init_fn=own_signals,
+    )
+
+
+def memory() -> int:
+    """Bytes of this process and those that it started, shared pages counted once."""
+    own = psutil.Process()
+    return sum(process.memory_full_info().pss for process in (own, *own.children()))
 
 
 def main() -> None:

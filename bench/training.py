@@ -1,6 +1,6 @@
 """Images per second of training: one step, and the whole loop, side by side in one run.
 
-    python bench/training.py [--data fashion-mnist] [--rounds 3] [--epochs 1] [--parts loops steps errors] [--out FILE]
+    python bench/training.py [--data fashion-mnist] [--rounds 3] [--epochs 1] [--parts loops short steps errors]
 
 Steps: each net takes a step in turn, every round, in four ways: fp32, bf16, both again with channels_last. The same
 for torchvision's net of the same shape, where it has one. Achieved operations (six per multiply-add: forward and the
@@ -8,7 +8,9 @@ two products of backward) are given over the machine's bf16 matrix rate, measure
 Loops: ResNet-20, SGD with the same values, epochs with their validation, in turn: `paperlib.run`, a plain fp32 loop
 with DataLoader and torchvision's transforms, and d2l's Trainer where d2l is to be imported (its own folder: pip install
 --no-deps --target DIR d2l==1.0.3 pandas, and DIR on PYTHONPATH).
-Errors: the same loops once more, for five times as many epochs, for the validation error alone.
+Short: the same loops with other nets, for a number of images each that takes some seconds; and torchvision's net of
+the same shape in `paperlib.run`.
+Errors: the first loops once more, for five times as many epochs, for the validation error alone.
 Parts that are not asked for stay in the file as they were. All are medians over rounds, with the lowest and highest;
 ratios are of two times of one round.
 """
@@ -22,7 +24,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torchvision
@@ -34,14 +36,15 @@ from torchvision.transforms import v2
 from paperlib import build, checkpoint, data
 from paperlib.anatomy import anatomy
 from paperlib.evaluate import evaluate, one_view
+from paperlib.models import MODELS
 from paperlib.recipes import Recipe
 from paperlib.run import run
 from paperlib.transforms import TestView
 
-PARTS = ("loops", "steps", "errors")
+PARTS = ("loops", "short", "steps", "errors")
 TARGET = Path(__file__).parents[1] / "paperlib" / "assets" / "bench" / "training.json"
 MEAN, STD = (73.0, 73.0, 73.0), (90.0, 90.0, 90.0)  # about those of Fashion-MNIST
-LR, MOMENTUM, DECAY, BATCH = 0.1, 0.9, 1e-4, 128  # ResNet, section 4.2
+LR, MOMENTUM, DECAY = 0.1, 0.9, 1e-4  # ResNet, section 4.2
 
 # Net: ours, torchvision's of the same shape, side in px, batch
 NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], nn.Module] | None, int, int]] = {
@@ -57,6 +60,26 @@ NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], nn.Module] | None, i
         lambda: build("densenet121", 101), lambda: torchvision.models.densenet121(num_classes=101), 64, 8,
     ),
 }  # fmt: skip
+
+
+class Loop(NamedTuple):
+    """A net that whole loops train: its name and options, side in px, batch, and of how many images; 0: all."""
+
+    model: str
+    options: dict[str, Any]
+    side: int
+    batch: int
+    images: int
+
+
+RESNET_20 = Loop("resnet20", {}, 28, 128, 0)
+SHORT = {  # a number of images that takes some seconds
+    "DenseNet-BC-100-12, 28 px": Loop("densenet_bc100_k12", {}, 28, 64, 256),
+    "VGG-16 BN, width 1/4, 64 px": Loop(
+        "vgg16", {"width": 0.25, "image_size": 64, "hidden": 256, "batch_norm": True}, 64, 32, 2048
+    ),
+    "ResNet-18, 64 px": Loop("resnet18", {}, 64, 32, 2048),
+}
 WAYS = {
     "fp32": (False, False),
     "fp32 channels_last": (False, True),
@@ -150,19 +173,20 @@ def to_tensor(*before: Any) -> Any:
     return v2.Compose([*before, *scale])
 
 
-def ours(name: str, epochs: int, seed: int) -> tuple[float, float]:
+def ours(name: str, loop: Loop, epochs: int, seed: int) -> tuple[float, float]:
     """Seconds and validation error of `paperlib.run`."""
     recipe = Recipe(
-        model="resnet20",
+        model=loop.model,
+        options=loop.options,
         data=name,
-        sides=(28, 28),
-        test_side=28,
-        crop_side=28,
+        sides=(loop.side, loop.side),
+        test_side=loop.side,
+        crop_side=loop.side,
         pad=2,
         mean=MEAN,
         std=STD,
         epochs=epochs,
-        batch_size=BATCH,
+        batch_size=loop.batch,
         lr=LR,
         schedule="one-cycle",
         weight_decay=DECAY,
@@ -179,13 +203,14 @@ def ours(name: str, epochs: int, seed: int) -> tuple[float, float]:
         return seconds, checkpoint.load_metrics(Path(folder) / "run")[-1]["val_top1_error"]
 
 
-def plain(dataset: data.Data, epochs: int, seed: int) -> tuple[float, float]:
+def plain(name: str, loop: Loop, epochs: int, seed: int) -> tuple[float, float]:
     """Seconds and validation error of a plain fp32 loop with DataLoader and torchvision's transforms."""
     torch.manual_seed(seed)
-    train = Pictures(dataset.train, to_tensor(v2.RandomCrop(28, padding=2), v2.RandomHorizontalFlip()))
-    validation = DataLoader(Pictures(dataset.val, to_tensor()), BATCH)
-    model = build("resnet20", 10)
-    loader = DataLoader(train, BATCH, shuffle=True, num_workers=2)
+    dataset, resize = data.load(name), v2.Resize(loop.side)
+    views = to_tensor(resize, v2.RandomCrop(loop.side, padding=2), v2.RandomHorizontalFlip())
+    validation = DataLoader(Pictures(dataset.val, to_tensor(resize)), loop.batch)
+    model = build(loop.model, 10, **loop.options)
+    loader = DataLoader(Pictures(dataset.train, views), loop.batch, shuffle=True, num_workers=2)
     optimizer = torch.optim.SGD(model.parameters(), LR, MOMENTUM, weight_decay=DECAY)
     total = epochs * len(loader)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total, pct_start=0.2, anneal_strategy="linear")
@@ -203,14 +228,16 @@ def plain(dataset: data.Data, epochs: int, seed: int) -> tuple[float, float]:
     return time.perf_counter() - start, 100 * wrong / len(dataset.val)
 
 
-def d2l_trainer(dataset: data.Data, epochs: int, seed: int) -> tuple[float, float]:
+def d2l_trainer(name: str, loop: Loop, epochs: int, seed: int) -> tuple[float, float]:
     """Seconds and validation error of d2l's Trainer and Classifier: its transforms, no augmentation, constant rate."""
     from d2l import torch as d2l
+
+    dataset = data.load(name)
 
     class Net(d2l.Classifier):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.net = build("resnet20", 10)
+            self.net = build(loop.model, 10, **loop.options)
             self.board.display = False
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -219,43 +246,46 @@ def d2l_trainer(dataset: data.Data, epochs: int, seed: int) -> tuple[float, floa
     class Module(d2l.DataModule):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(num_workers=2)
-            transform = v2.Compose([v2.Resize((28, 28)), to_tensor()])
+            transform = v2.Compose([v2.Resize((loop.side, loop.side)), to_tensor()])
             self.train, self.val = (Pictures(split, transform) for split in (dataset.train, dataset.val))
 
         def get_dataloader(self, train: bool) -> Any:
-            return DataLoader(self.train if train else self.val, BATCH, shuffle=train, num_workers=self.num_workers)
+            return DataLoader(
+                self.train if train else self.val, loop.batch, shuffle=train, num_workers=self.num_workers
+            )
 
     torch.manual_seed(seed)
     net, module, trainer = Net(), Module(), d2l.Trainer(max_epochs=epochs)
     start = time.perf_counter()
     trainer.fit(net, module)
     seconds = time.perf_counter() - start
-    predict = one_view(net.net, TestView(28, None, MEAN, STD))
+    predict = one_view(net.net, TestView(loop.side, None, MEAN, STD))
     return seconds, evaluate(predict, dataset.val.images, dataset.val.labels).top1
 
 
-def runners(name: str, epochs: int) -> dict[str, Callable[[int], tuple[float, float]]]:
+def runners(name: str, loop: Loop, epochs: int) -> dict[str, Callable[[int], tuple[float, float]]]:
     """The loops by name: from a seed to seconds and validation error."""
-    dataset = data.load(name)
     found: dict[str, Callable[[int], tuple[float, float]]] = {
-        "paperlib, bf16 channels_last": lambda seed: ours(name, epochs, seed),
-        "plain fp32 loop": lambda seed: plain(dataset, epochs, seed),
+        "paperlib, bf16 channels_last": lambda seed: ours(name, loop, epochs, seed),
+        "plain fp32 loop": lambda seed: plain(name, loop, epochs, seed),
     }
     if find_spec("d2l"):
-        found["d2l 1.0.3 Trainer"] = lambda seed: d2l_trainer(dataset, epochs, seed)
+        found["d2l 1.0.3 Trainer"] = lambda seed: d2l_trainer(name, loop, epochs, seed)
+    if f"torchvision_{loop.model}" in MODELS:
+        theirs = loop._replace(model=f"torchvision_{loop.model}")
+        found["torchvision's net in paperlib"] = lambda seed: ours(name, theirs, epochs, seed)
     return found
 
 
-def loops(name: str, rounds: int, epochs: int) -> dict[str, Any]:
+def loops(name: str, loop: Loop, rounds: int, epochs: int) -> dict[str, Any]:
     """Training images per second, validation included, and the validation error after equal epochs."""
-    once = runners(name, epochs)
+    once = runners(name, loop, epochs)
     found: dict[str, list[tuple[float, float]]] = {runner: [] for runner in once}
     for seed in range(rounds):
         for runner, run_it in once.items():
             found[runner].append(run_it(seed))
-            print(
-                f"round {seed}  {runner}: {found[runner][-1][0]:.1f} s, error {found[runner][-1][1]:.2f}%", flush=True
-            )
+            seconds, error = found[runner][-1]
+            print(f"{loop.model}, round {seed}, {runner}: {seconds:.1f} s, error {error:.2f}%", flush=True)
     trained = len(data.load(name).train)
     images, first = epochs * trained, next(iter(found.values()))
     return {"data": name, "images": trained, "epochs": epochs} | {
@@ -268,10 +298,29 @@ def loops(name: str, rounds: int, epochs: int) -> dict[str, Any]:
     }
 
 
+def short(name: str, rounds: int) -> dict[str, Any]:
+    """Loops of other nets, one epoch of a part of the images each; too short to speak of errors."""
+    whole = data.load(name)
+    MODELS["torchvision_resnet18"] = lambda num_classes: torchvision.models.resnet18(num_classes=num_classes)
+    found = {}
+    for net, loop in SHORT.items():
+        train, val = (
+            data.Split(split.images[:n], split.labels[:n])
+            for split, n in ((whole.train, loop.images), (whole.val, loop.images // 10))
+        )
+        part = data.Data(whole.classes, train, val, whole.test)
+        data.DATASETS["part"] = lambda download, part=part: part
+        found[net] = loops("part", loop, rounds, 1) | {"data": name}
+        for runner in found[net].values():
+            if isinstance(runner, dict):
+                del runner["val_top1_error"]
+    return found
+
+
 def errors(name: str, epochs: int) -> dict[str, Any]:
     """Validation error of one run of each loop."""
     found = {}
-    for runner, run_it in runners(name, epochs).items():
+    for runner, run_it in runners(name, RESNET_20, epochs).items():
         found[runner] = run_it(0)[1]
         print(f"{epochs} epochs  {runner}: error {found[runner]:.2f}%", flush=True)
     return {"epochs": epochs, "val_top1_error": found}
@@ -283,15 +332,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--parts", nargs="+", choices=("loops", "steps", "errors"), default=["loops", "steps", "errors"]
-    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--out", type=Path, default=TARGET)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     machine = {"machine": platform.machine(), "threads": args.threads, "torch": torch.__version__.split("+")[0]}
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "loops": lambda: loops(args.data, args.rounds, args.epochs),
+        "loops": lambda: loops(args.data, RESNET_20, args.rounds, args.epochs),
+        "short": lambda: short(args.data, args.rounds),
         "steps": lambda: steps(3 * args.rounds),
         "errors": lambda: errors(args.data, 5 * args.epochs),
     }
