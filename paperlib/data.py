@@ -22,6 +22,7 @@ from paperlib.scenes import Scenes
 Images = Sequence[Tensor] | Tensor
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CALTECH_101 = (101, 8677)  # classes and images, without the background class
+IMAGENET = {"train": 1_281_167, "val": 50_000}  # images
 IMAGENETTE = {"train": 9469, "val": 3925}  # images
 IMAGENETTE_IN_IMAGENET = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)  # its classes among the 1000 of a full net
 MAX_ASPECT = 16  # rescaled to Q, a photograph longer than that would be a strip of more than 16 Q^2 pixels
@@ -223,8 +224,11 @@ def _imagenet(download: bool) -> Data:
     """
     folder = root() / "imagenet"
     try:
-        for part in ("train", "val") if download else ():
-            datasets.ImageNet(folder, part)
+        for part, count in IMAGENET.items() if download else ():
+            found = len(datasets.ImageNet(folder, part))
+            if found != count:  # what unpacking leaves that was ended before its time
+                broken = f"{folder / part} holds {found:,} images, not {count:,}"
+                raise PaperlibError(f"{broken}; remove it and run: paperlib data imagenet")
     except ImportError as error:
         raise PaperlibError(f"unpacking ImageNet needs a package ({error}): pip install scipy") from error
     # 4% are about as many as the 50,000 of the official validation.

@@ -24,7 +24,7 @@ from paperlib.errors import PaperlibError
 from paperlib.recipes import Machine, Recipe
 from paperlib.run import run
 
-from .conftest import photograph_folder
+from .conftest import photograph_folder, tiny_data
 from .test_run import quiet
 
 FORMATS = ("jpg", "png", "gif", "bmp", "webp", "tiff", "ppm")
@@ -228,6 +228,20 @@ def test_imagenet_without_its_archives_says_what_is_missing(
     pytest.importorskip("scipy")
     assert main(["data", "imagenet"]) == 2
     assert "ILSVRC2012_devkit_t12.tar.gz is not present" in capsys.readouterr().err
+
+
+def test_an_imagenet_that_was_not_unpacked_to_the_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    place = photograph_folder(tmp_path / "imagenet", train=5, val=1)
+    torch.save(({name: (name,) for name in tiny_data(False).classes}, []), place / "meta.bin")  # from the devkit
+    monkeypatch.setattr(data, "IMAGENET", {"train": 20, "val": 4})
+    assert main(["data", "imagenet"]) == 0
+    assert "4 classes, 20 train, 0 val, 4 test images" in capsys.readouterr().out  # 4% of 5 are none
+    (place / "train" / "red" / "000.png").unlink()
+    assert main(["data", "imagenet"]) == 2
+    assert "train holds 19 images, not 20; remove it and run: paperlib data imagenet" in capsys.readouterr().err
 
 
 def test_a_pickle_offered_as_a_state_is_not_run(tiny_recipe: Recipe, tiny_run: Path) -> None:
