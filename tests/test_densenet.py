@@ -12,6 +12,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from paperlib import build
 from paperlib.anatomy import anatomy
 from paperlib.models import densenet
 from paperlib.models.densenet import BUILDERS, DenseBlock, DenseLayer, DenseNet, Transition, load_torchvision_state
@@ -65,7 +66,22 @@ def test_parameters_of_264_by_hand() -> None:
     assert sum(p.numel() for p in counted("densenet264").parameters()) == total == 33_337_704
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+def test_bc_of_any_depth_and_growth_rate_by_name() -> None:
+    with torch.device("meta"):
+        shapes = [
+            {name: t.shape for name, t in build(model, 10, **options).state_dict().items()}
+            for model, options in (("densenet_bc100_k12", {}), ("densenet_bc", {"depth": 100, "growth_rate": 12}))
+        ]
+        assert shapes[0] == shapes[1]
+        net = build("densenet_bc", 10, depth=22, growth_rate=24, dropout=0.2, memory_efficient=True)
+        layer = net.stages["dense3"][2]
+        assert (layer.dropout, layer.memory_efficient) == (0.2, True)
+        assert anatomy(net, (3, 28, 28)).macs == pytest.approx(anatomy(build("resnet56"), (3, 28, 28)).macs, rel=0.02)
+        counts = [sum(p.numel() for p in one.parameters()) for one in (net, build("resnet20", 10))]
+    assert counts[0] == pytest.approx(counts[1], rel=0.04)
+
+
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name[-1].isdigit()])
 def test_depth_is_the_number_of_layers_with_weights(name: str) -> None:
     layers = sum(isinstance(m, (nn.Conv2d, nn.Linear)) for m in counted(name).modules())
     depth = int(re.findall(r"\d+", name)[0])

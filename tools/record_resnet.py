@@ -2,6 +2,7 @@
 
     python tools/sweep.py "fashion-mnist-*20" --seeds 0 1 2 --jobs 2 --out runs
     python tools/sweep.py "fashion-mnist-*56" --seeds 0 1 --jobs 2 --out runs
+    paperlib train fashion-mnist-resnet20-long --out runs/seed0/fashion-mnist-resnet20-long
     python tools/record_resnet.py runs
 
 evaluation.json: the error on the training images, seen whole and unmirrored, and on the test images, looked at here,

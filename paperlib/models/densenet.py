@@ -7,7 +7,7 @@ form is of Pleiss et al., "Memory-Efficient Implementation of DenseNets", arXiv 
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -269,11 +269,25 @@ def _name_here(name: str) -> str:
     return re.sub(r"\.denselayer(\d+)\.(norm|conv)\.?(\d)\.", r".layer\1.\2\3.", name)
 
 
+def densenet_bc(
+    num_classes: int = 1000,
+    *,
+    depth: int = 100,
+    growth_rate: int = 12,
+    dropout: float = 0.0,
+    memory_efficient: bool = False,
+) -> DenseNet:
+    """DenseNet-BC of any depth L = 6n + 4 and growth rate k for small images."""
+    options = {"dropout": dropout, "memory_efficient": memory_efficient}
+    return DenseNet("small", depth, growth_rate, num_classes, **options)
+
+
 _plain = partial(DenseNet, "small", bottleneck=False, compression=1.0)  # Table 2, without B and C
-BUILDERS = {
+BUILDERS: dict[str, Callable[..., DenseNet]] = {
     "densenet40_k12": partial(_plain, 40, 12),
     "densenet100_k12": partial(_plain, 100, 12),
     "densenet100_k24": partial(_plain, 100, 24),
+    "densenet_bc": densenet_bc,
     "densenet_bc100_k12": partial(DenseNet, "small", 100, 12),
     "densenet_bc250_k24": partial(DenseNet, "small", 250, 24),
     "densenet_bc190_k40": partial(DenseNet, "small", 190, 40),
