@@ -278,8 +278,7 @@ def densenet_bc(
     memory_efficient: bool = False,
 ) -> DenseNet:
     """DenseNet-BC of any depth L = 6n + 4 and growth rate k for small images."""
-    options = {"dropout": dropout, "memory_efficient": memory_efficient}
-    return DenseNet("small", depth, growth_rate, num_classes, **options)
+    return DenseNet("small", depth, growth_rate, num_classes, dropout=dropout, memory_efficient=memory_efficient)
 
 
 _plain = partial(DenseNet, "small", bottleneck=False, compression=1.0)  # Table 2, without B and C
