@@ -146,6 +146,15 @@ def test_the_ways_to_decode_are_as_measured() -> None:
         assert f"| {way} | {times[0]} | {times[1]} | {difference} |" in REAL
 
 
+def test_the_cost_of_many_photographs_is_as_measured_and_flat() -> None:
+    measured = json.loads((ROOT / "bench/results/photographs_from_disk.json").read_text(encoding="utf-8"))["folders"]
+    for key, unit in (("read_microseconds_each", "µs"), ("peak_mb", "MB"), ("two_workers_most_mb", "MB")):
+        few, many = (row[key] for row in measured)
+        assert many < 1.1 * few
+        assert f"{few:.0f} {unit}" in REAL
+        assert f"{many:.0f} {unit}" in REAL
+
+
 def test_the_cell_of_the_original_weights_runs_every_protocol(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,12 +1,13 @@
-"""Record the small ResNets and plain nets of Fashion-MNIST: their errors, and what flows through the trained nets.
+r"""Record the small ResNets and plain nets of Fashion-MNIST: their errors, and what flows through the trained nets.
 
     python tools/sweep.py "fashion-mnist-*20" --seeds 0 1 2 --jobs 2 --out runs
     python tools/sweep.py "fashion-mnist-*56" --seeds 0 1 --jobs 2 --out runs
-    paperlib train fashion-mnist-resnet20-long --out runs/seed0/fashion-mnist-resnet20-long
+    OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 -m paperlib train fashion-mnist-resnet20-long \
+        --out runs/seed0/fashion-mnist-resnet20-long
     python tools/record_resnet.py runs
 
 evaluation.json: the error on the training images, seen whole and unmirrored, and on the test images, looked at here,
-once. signals.json, on the first 512 training images: the standard deviation of each 3x3 layer's response, after its
+once; "mirror" is that of the mean over an image and its mirror image. signals.json, on the first 512 training images: the standard deviation of each 3x3 layer's response, after its
 batch norm and before ReLU or addition (ResNet, Figure 7), and the norm of the loss's gradient by the output of each
 block, a mean over images. Runs that are not there, or not finished, are left out.
 """
@@ -24,7 +25,10 @@ from paperlib.cli import Evaluate
 from paperlib.models.resnet import Block, ResNet
 from paperlib.transforms import TestView
 
-WISHES = {"test": Evaluate((), precision="bf16"), "train": Evaluate((), precision="bf16", split="train")}
+WISHES = {
+    "test": Evaluate((), precision="bf16"),
+    "mirror": Evaluate((), precision="bf16", protocol="mirror"),
+    "train": Evaluate((), precision="bf16", split="train")}
 
 
 def signals(run: Path, count: int = 512) -> dict[str, list[float]]:
