@@ -289,7 +289,7 @@ def save_picture(figure: Any, path: Path) -> None:
     """Write a figure as PNG into a folder that is made where it is missing, and print its path."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=120)
+        figure.savefig(path, dpi=120, bbox_inches="tight")
     except OSError as error:
         raise PaperlibError(f"cannot write {path} ({error}); choose another folder with --out") from error
     print(path, flush=True)

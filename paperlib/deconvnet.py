@@ -175,7 +175,8 @@ def top_activations(
 
     Goes through `images` once, `batch_size` views (of one shape; the images themselves without `view`) in memory at a
     time. Of equal activations the first image wins, in an image the first unit in reading order. Fewer than k images
-    give fewer columns. Raises PaperlibError for k below 1 or no images, and as `ascend` does.
+    give fewer columns. A unit at an edge may be excited by the zeros that a convolution pads with: `positions` tells.
+    Raises PaperlibError for k below 1 or no images, and as `ascend` does.
     """
     if k < 1 or len(images) == 0:
         raise PaperlibError(f"the top {k} of {len(images)} images: there must be at least one of each")
@@ -217,7 +218,8 @@ def occlusion(
 ) -> Occlusion:
     """Cover the view `image` (3, H, W) of class `label` by a grey square, wherever it fits (section 4.2, Figure 7).
 
-    `square` and `stride` are in px; the paper gives neither. `fill` is in the units of the view: 0 is the mean colour.
+    `square` and `stride` are in px; the paper gives neither. What is left at the right and at the bottom, where the
+    stride does not divide, is not covered. `fill` is in the units of the view: 0 is the mean colour.
     `layer` is by default the last ReLU of the features, layer 5. The map watched has the strongest response to the
     whole image, by the sum over space that is then recorded; how the paper measures "strongest" it does not say.
 
