@@ -15,6 +15,7 @@ import psutil
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from safetensors.torch import load_file
 
 from bench.kill import kill
 from paperlib import batches, checkpoint, data, evaluate, train
@@ -151,7 +152,10 @@ def test_processes_stopped_within_an_epoch_go_on_to_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(batches.TrainViews, "__getitems__", stopped)
         together(2, tiny_recipe, folder, Machine(), status=143)
-    assert checkpoint.states(folder)[0].name == "state-000000006.safetensors"  # of 4 steps an epoch
+    newest = checkpoint.states(folder)[0]
+    assert newest.name == "state-000000006.safetensors"  # of 4 steps an epoch
+    first, second = load_file(newest)["random"]
+    assert not torch.equal(first, second)
     together(2, tiny_recipe, folder, Machine())
     assert same_weights(folder, undisturbed)
 
