@@ -1,6 +1,7 @@
 """Images per second of training: one step, and the whole loop, side by side in one run.
 
-    python bench/training.py [--data fashion-mnist] [--rounds 3] [--epochs 1] [--parts loops short steps errors]
+    python bench/training.py [--data fashion-mnist] [--rounds 3] [--epochs 1] [--out FILE]
+        [--parts loops short steps errors]
 
 Steps: each net takes a step in turn, every round, in four ways: fp32, bf16, both again with channels_last. The same
 for torchvision's net of the same shape, where it has one. Achieved operations (six per multiply-add: forward and the

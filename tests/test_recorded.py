@@ -122,26 +122,22 @@ def test_none_of_ten_thousand_photographs_was_lost_and_memory_was_flat() -> None
     assert found["floor_rises_mb"] < 5
 
 
-def test_93_percent_of_fashion_mnist_took_less_than_four_minutes() -> None:
+@pytest.mark.parametrize(
+    ("name", "split", "least", "most", "said"),
+    [
+        ("vgg13", "center", 93, 240, "일곱 에폭에 {:.0f}초가 걸렸고, 시험 이미지 10,000장의 {:.1f} %를"),
+        ("resnet20-long", "test", 94, 900, "19에폭에 {:.0f}초가 걸렸고, 시험 이미지의 {:.1f} %를"),
+    ],
+)
+def test_time_to_a_share_right_of_fashion_mnist(name: str, split: str, least: int, most: int, said: str) -> None:
     """On two cores; the page states the seconds and the share."""
-    run = ASSETS / "runs" / "fashion-mnist-vgg13" / "seed0"
-    right = 100 - json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["center"]["top1"]
+    run = ASSETS / "runs" / f"fashion-mnist-{name}" / "seed0"
+    right = 100 - json.loads((run / "evaluation.json").read_text(encoding="utf-8"))[split]["top1"]
     seconds = sum(row["seconds"] for row in checkpoint.load_metrics(run))
-    assert right >= 93
-    assert seconds < 240
+    assert right >= least
+    assert seconds < most
     page = (Path(__file__).parents[1] / "book" / "real_training.md").read_text(encoding="utf-8")
-    assert f"일곱 에폭에 {seconds:.0f}초가 걸렸고, 시험 이미지 10,000장의 {right:.1f} %를" in page
-
-
-def test_resnet20_has_94_percent_of_fashion_mnist_in_less_than_fifteen_minutes() -> None:
-    """On two cores. d2l's ResNet-18 has 89.3% to 92.4% after ten epochs on a GPU."""
-    run = ASSETS / "runs" / "fashion-mnist-resnet20-long" / "seed0"
-    right = 100 - json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["test"]["top1"]
-    seconds = sum(row["seconds"] for row in checkpoint.load_metrics(run))
-    assert right >= 94
-    assert seconds < 900
-    page = (Path(__file__).parents[1] / "book" / "real_training.md").read_text(encoding="utf-8")
-    assert f"19에폭에 {seconds:.0f}초가 걸렸고, 시험 이미지의 {right:.1f} %를" in page
+    assert said.format(seconds, right) in page
 
 
 def test_installing_on_colab_took_less_than_a_minute_beyond_downloads() -> None:

@@ -7,10 +7,9 @@ r"""Record the small ResNets and plain nets of Fashion-MNIST: their errors, and 
     python tools/record_resnet.py runs
 
 evaluation.json: the error on the training images, seen whole and unmirrored, and on the test images, looked at here,
-once; "mirror" is that of the mean over an image and its mirror image. signals.json, on the first 512 training images:
-the standard deviation of each 3x3 layer's response, after its batch norm and before ReLU or addition (ResNet, Figure
-7), and the norm of the loss's gradient by the output of each block, a mean over images. Runs that are not there, or
-not finished, are left out.
+once. signals.json, on the first 512 training images: the standard deviation of each 3x3 layer's response, after its
+batch norm and before ReLU or addition (ResNet, Figure 7), and the norm of the loss's gradient by the output of each
+block, a mean over images. Runs that are not there, or not finished, are left out.
 """
 
 import argparse
@@ -26,11 +25,7 @@ from paperlib.cli import Evaluate
 from paperlib.models.resnet import Block, ResNet
 from paperlib.transforms import TestView
 
-WISHES = {
-    "test": Evaluate((), precision="bf16"),
-    "mirror": Evaluate((), precision="bf16", protocol="mirror"),
-    "train": Evaluate((), precision="bf16", split="train"),
-}
+WISHES = {"test": Evaluate((), precision="bf16"), "train": Evaluate((), precision="bf16", split="train")}
 
 
 def signals(run: Path, count: int = 512) -> dict[str, list[float]]:
