@@ -1,4 +1,4 @@
-"""The command line: paperlib list | train | evaluate | visualize | data."""
+"""The command line: paperlib list | train | evaluate | visualize | transfer | data."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 import tyro
-from torch.utils.data import Subset
+from torch.utils.data import ConcatDataset, Subset
 
 import paperlib
 from paperlib import checkpoint, data, posteriors
@@ -22,6 +22,7 @@ from paperlib.experiments import RECIPES, recipe
 from paperlib.models import MODELS, build
 from paperlib.posteriors import Pass
 from paperlib.recipes import PLAIN, Machine, Recipe
+from paperlib.transfer import Kind, features, probe
 from paperlib.transforms import TestView, denormalize
 
 Protocol = Literal["center", "mirror", "ten-crop", "multi-crop", "dense", "multi-crop+dense"]
@@ -102,6 +103,30 @@ class Occlude:
     """Side of the square in px of the crop, a quarter of it by default; the paper does not say."""
     stride: int | None = None
     """Px from one place of the square to the next, a quarter of the square by default; the paper does not say."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Keep the features of a run and train a classifier on them, for other data (ZFNet, Tables 4 to 7)."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """Run folder, or name of a run that comes with the package."""
+    layers: tuple[str, ...]
+    """Layers whose outputs are the features: features.pool5, classifier.relu7 ..."""
+    data: str
+    """Data set, by name or folder:PATH, of which all images are shared out anew for each fold."""
+    per_class: tuple[int, ...] = (15, 30)
+    """Training images of each class."""
+    most: int = 50
+    """Test images of each class, at most."""
+    folds: int = 5
+    """How often the images are shared out, with the seeds 0, 1, ..."""
+    kind: Kind = "svm"
+    """svm: one linear SVM a class; softmax: multinomial logistic regression."""
+    side: int | None = None
+    """Smaller image side Q in px; by default the run's."""
+    untrained: bool = False
+    """Take the net with its initial weights: what the features owe to its structure alone."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +320,27 @@ def save_picture(figure: Any, path: Path) -> None:
     print(path, flush=True)
 
 
+def transfer_command(args: Sequence[str]) -> None:
+    """Train a classifier on the features of a run, for other data."""
+    wish = tyro.cli(Transfer, args=list(args), prog="paperlib transfer")
+    if wish.folds < 1 or wish.most < 1 or min(wish.per_class, default=0) < 1:
+        raise PaperlibError("--per-class, --most and --folds must be at least 1")
+    made, classes = checkpoint.load_recipe(wish.run)
+    if wish.data == made.data and not wish.untrained:
+        raise PaperlibError(f"{wish.run} was trained on {made.data}, and would be tested on images that it has seen")
+    torch.manual_seed(made.seed)
+    untrained = build(made.model, num_classes=len(classes), **made.options) if wish.untrained else None
+    model = (untrained or checkpoint.load_model(wish.run)).to(DEVICE)
+    dataset = data.load(wish.data)
+    splits = dataset.train, dataset.val, dataset.test
+    view = TestView(wish.side or made.test_side, made.crop, made.mean, made.std)
+    images: Any = ConcatDataset([s.images for s in splits])  # type: ignore[misc]
+    labels = torch.cat([s.labels for s in splits])
+    for layer, x in features(model, wish.layers, images, view).items():
+        for count in wish.per_class:
+            print(f"{layer}  {probe(x, labels, count, wish.folds, wish.kind, wish.most)}", flush=True)
+
+
 def data_command(args: Sequence[str]) -> None:
     """Download and check a data set."""
     wish = tyro.cli(Fetch, args=list(args), prog="paperlib data")
@@ -308,6 +354,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train_command,
     "evaluate": evaluate_command,
     "visualize": visualize_command,
+    "transfer": transfer_command,
     "data": data_command,
 }
 

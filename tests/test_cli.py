@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -192,6 +193,20 @@ def test_pictures_that_cannot_be_written_are_named(
     command = ["visualize", "deconvnet", str(tiny_run), "--layer", "conv1_1", "--every", "5"]
     assert main([*command, "--out", str(tmp_path / "file")]) == 2
     assert f"cannot write {tmp_path / 'file' / 'conv1_1-000.png'}" in capsys.readouterr().err
+
+
+def test_transfer(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Colours are told apart by the features of a trained net; on its own data a net is not tested so."""
+    photograph_folder(tmp_path / "data", train=8, test=3)
+    command = ["transfer", str(tiny_run), "--layers", "features.pool5", "--per-class", "5", "--folds", "2"]
+    assert main([*command, "--data", f"folder:{tmp_path / 'data'}"]) == 0
+    assert re.fullmatch(r"features.pool5  5 a class: 100.0 ± 0.0% \(2 folds\)\n", capsys.readouterr().out)
+    assert main([*command, "--data", "tiny"]) == 2
+    assert "was trained on tiny, and would be tested on images that it has seen" in capsys.readouterr().err
+    assert main([*command, "--data", "tiny", "--untrained", "--kind", "softmax"]) == 0
+    assert "5 a class: " in capsys.readouterr().out
+    assert main([*command, "--data", "tiny", "--untrained", "--per-class", "0"]) == 2
+    assert "--per-class, --most and --folds must be at least 1" in capsys.readouterr().err
 
 
 def test_data_of_other_classes_than_the_run_are_refused(
