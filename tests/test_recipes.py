@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from paperlib import MODELS, RECIPES, build
 from paperlib.data import DATASETS
 from paperlib.errors import PaperlibError
-from paperlib.experiments import recipe
+from paperlib.experiments import ZFNET_TABLE_3, recipe
 from paperlib.models.vgg import start_from_net_a
 from paperlib.recipes import Recipe, differences
 
@@ -77,6 +78,24 @@ def test_imagenet_alexnet_and_zfnet_are_the_papers(name: str) -> None:
     assert (r.sides, r.test_side, r.crop, r.mirror, r.std) == ((256, 256), 256, 224, True, (1.0, 1.0, 1.0))
     zf = name == "imagenet-zfnet"
     assert (r.epochs, r.renormalize, r.colours) == ((70, 0.1, "none") if zf else (90, 0.0, "imagenet"))
+
+
+def test_zfnets_table_3_at_half_its_width() -> None:
+    """What the last layer reads in each row: half of the paper's units, or the 128 maps of 2x2 below them."""
+    made = {row: counted(r.model, 101, **r.options) for row in ZFNET_TABLE_3 for r in [RECIPES[f"caltech101-{row}"]]}
+    read = {"zfnet-no67": 512, "zfnet-no3467": 512, "zfnet-fc2048": 1024, "zfnet-fc8192": 4096, "zfnet_b-fc8192": 4096}
+    assert {row: net.classifier.fc8.in_features for row, net in made.items()} == {row: 2048 for row in made} | read
+    maps = [[m.out_channels for m in made[row].features if isinstance(m, nn.Conv2d)] for row in ("zfnet", "zfnet_b")]
+    assert maps == [[48, 128, 192, 192, 128], [48, 128, 256, 512, 256]]
+    assert not {"conv3", "conv4"} & set(dict(made["zfnet-no3467"].features.named_children()))
+
+
+@pytest.mark.parametrize("name", [name for name, r in RECIPES.items() if r.model.startswith("zfnet")])
+def test_zfnets_recipes_keep_the_papers_values(name: str) -> None:
+    """Section 3: 1e-2, momentum 0.9, filters of RMS 0.1 at most, for inputs that are not divided; 256 px for 224."""
+    r = RECIPES[name]
+    assert (r.lr, r.momentum, r.std, r.renormalize) == (1e-2, 0.9, (1.0, 1.0, 1.0), 0.1)
+    assert r.sides == (r.test_side, r.test_side) == (round(256 * r.crop / 224),) * 2
 
 
 def test_the_scales_of_vgg_caltech_are_the_papers_at_64_of_224_px() -> None:
