@@ -3,7 +3,8 @@
 What a page without a kernel shows is the first choice: its report, or its picture as an ordinary output.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -14,8 +15,10 @@ from IPython.display import display
 
 from paperlib import figures
 from paperlib.anatomy import Row, anatomy, kept_for_backward
+from paperlib.deconvnet import cut, project, top_activations
 from paperlib.models.densenet import DenseNet
 from paperlib.models.resnet import IMAGENET, SMALL, TABLE_1, TABLE_6, Form, ResNet
+from paperlib.transforms import RGB, denormalize
 
 COLOURS = ("#1f77b4", "#2ca02c", "#ff7f0e", "#d62728")  # one for each stage
 
@@ -153,3 +156,34 @@ def densenet_explorer() -> ipywidgets.VBox:
     for control in controls.values():
         control.observe(lambda _: shown.update(picture()), "value")
     return ipywidgets.VBox(list(controls.values()))
+
+
+def deconvnet_explorer(
+    model: torch.nn.Module, views: torch.Tensor, layers: Sequence[str], mean: RGB, std: RGB
+) -> ipywidgets.VBox:
+    """The nine strongest units of any map of `layers` in pixels, beside their patches; returns the controls.
+
+    They are looked for in `views` (N, 3, H, W), once a layer and only when it is chosen. It opens with the last layer
+    and the map whose ninth activation is the strongest.
+    """
+    found = cache(lambda layer: top_activations(model, layer, views))
+    layer = ipywidgets.Dropdown(options=list(layers), value=layers[-1], description="계층")
+    ninth = found(layer.value).values[:, -1]
+    channel = ipywidgets.IntSlider(int(ninth.argmax()), 0, len(ninth) - 1, description="맵", continuous_update=False)
+
+    def picture() -> object:
+        top, c = found(layer.value), channel.value
+        seen, boxes = views[top.images[c]], top.boxes[c]
+        signals = project(model, seen, top.layer, top.units(c)).cpu()
+        patches = cut(denormalize(seen.cpu(), mean, std), boxes)
+        values = f"활성값 {top.values[c, 0]:.3g} – {top.values[c, -1]:.3g}"
+        return figures.projections(patches, cut(signals, boxes), f"{top.layer}의 맵 {c}, {values}")
+
+    def reach(change: Any) -> None:
+        channel.max = len(found(layer.value).values) - 1  # a number above becomes this one
+
+    shown = display(picture(), display_id=True)
+    layer.observe(reach, "value")
+    for control in (layer, channel):
+        control.observe(lambda _: shown.update(picture()), "value")
+    return ipywidgets.VBox([layer, channel])

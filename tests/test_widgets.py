@@ -6,9 +6,11 @@ from typing import Any
 
 import matplotlib
 import pytest
+import torch
 from IPython.core.formatters import DisplayFormatter
 
-from paperlib import figures, widgets
+from paperlib import build, figures, widgets
+from paperlib.deconvnet import cut, project, top_activations
 from paperlib.widgets import resnet_explorer
 
 matplotlib.use("agg")
@@ -116,6 +118,28 @@ def test_shortcuts_are_drawn_as_what_they_are() -> None:
     assert drawn("C") == (16, 16, 0, 16)
     explorer.controls["block"].value = "plain"
     assert explorer.output.value.count("<path") == 0
+
+
+def test_the_deconvnet_explorer_follows_layer_and_map(shown: Shown) -> None:
+    """It opens with the strongest map of the last layer; a map that the next layer lacks becomes its last one."""
+    torch.manual_seed(0)
+    net = build("zfnet", 4, width=1 / 24, image_size=64).eval()
+    views = 40 * torch.randn(12, 3, 64, 64)
+    arguments = (net, views, ("relu1", "relu2", "relu4"), (128.0,) * 3, (1.0,) * 3)
+    layer, channel = widgets.deconvnet_explorer(*arguments).children
+    strongest = int(top_activations(net, "relu4", views).values[:, -1].argmax())
+    assert (layer.value, channel.value, channel.max) == ("relu4", strongest, 15)
+    channel.value = 15
+    layer.value = "relu1"
+    titles = [picture.get_suptitle() for picture in shown]
+    assert titles[0].startswith(f"relu4의 맵 {strongest}, 활성값 ")
+    assert titles[1].startswith("relu4의 맵 15, ")
+    assert titles[-1].startswith("relu1의 맵 3, ")
+    assert len(shown[0].axes) == 2 * 9
+    top = top_activations(net, "relu1", views)
+    drawn = shown[-1].axes[0].images[0].get_array()
+    pixels = cut(project(net, views[top.images[3]], "relu1", top.units(3)), top.boxes[3])[0]
+    assert (torch.from_numpy(drawn.copy()) == figures.signed(pixels).permute(1, 2, 0)).all()
 
 
 def test_a_page_without_a_kernel_shows_the_report() -> None:
