@@ -54,7 +54,8 @@ class Evaluate:
     """dense: average the score map before (logit, VGG's default) or after (prob) the softmax, or, where the net ends in
     a global average, its last maps as a whole (gap, the default there)."""
     split: Literal["test", "val", "train"] = "test"
-    """Images to count on. Choose models on val; look at test once; on train the error shows what the net could fit."""
+    """Images to count on, without those that the run left out. Choose models on val; look at test once; on train the
+    error shows what the net could fit."""
     every: int = 1
     """Count on every n-th image only, the first among them."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -205,8 +206,10 @@ def measured(run: str, wish: Evaluate) -> Pass:
     if dataset.classes != classes:
         raise PaperlibError(f"{made.data} has other classes than the run {run} was trained on; are the data whole?")
     split: data.Split = getattr(dataset, wish.split)
-    labels = split.labels[:: wish.every]
-    images = Subset(split.images, range(0, len(split), wish.every))  # type: ignore[arg-type, var-annotated]
+    bad = (checkpoint.load_bad(checkpoint.find(run)) or {}).get(wish.split, {})  # of train and val, by --skip-bad
+    indices = [i for i in range(0, len(split), wish.every) if i not in bad]
+    labels = split.labels[indices]
+    images = Subset(split.images, indices)  # type: ignore[arg-type, var-annotated]
     kept: list[torch.Tensor] = []
     with torch.autocast(DEVICE, torch.bfloat16, enabled=wish.precision == "bf16"):
         found = evaluate(predict, images, labels, memory=wish.memory, keep=kept.append)  # type: ignore[arg-type]

@@ -170,6 +170,15 @@ def test_skip_bad_counts_and_lists_them(bad_recipe: Recipe, tmp_path: Path, monk
     assert not (tmp_path / "executed").exists()
 
 
+def test_errors_are_counted_without_what_the_run_left_out(
+    bad_recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run(bad_recipe, tmp_path / "run", Machine(skip_bad=True), log=quiet)
+    for split, count in (("train", 32), ("val", 8)):
+        assert main(["evaluate", str(folder), "--split", split]) == 0
+        assert f"({count} images" in capsys.readouterr().out
+
+
 def test_a_run_that_stopped_at_a_bad_file_goes_on_with_skip_bad(bad_recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(PaperlibError):
         run(bad_recipe, tmp_path / "run", log=quiet)
