@@ -183,7 +183,7 @@ def _zfnet() -> dict[str, Recipe]:
             target="features to look at: filters without noise, maps that answer to parts of objects",
             **small,
         )
-    made["caltech101-zfnet-whole"] = Recipe(
+    made["zfnet-full-caltech"] = Recipe(
         model="zfnet",
         epochs=40,
         renormalize=0.1,

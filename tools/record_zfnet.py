@@ -1,0 +1,176 @@
+r"""Train what the ZFNet chapter shows of Caltech-101, and copy the records into the package.
+
+    python tools/sweep.py "caltech101-[az]*" --seeds 0 1 2 --jobs 2 --out runs    # the rows of Table 3
+    python tools/caltech_folders.py $PAPERLIB_DATA/caltech101-folders
+    python tools/record_zfnet.py look runs                 # trains alexnet-caltech and zfnet-caltech
+    python tools/record_zfnet.py rows runs                 # errors of the rows of Table 3
+    python tools/record_zfnet.py scratch runs --data folder:caltech101-folders/fold0    # Table 4, not pretrained
+    python tools/record_zfnet.py transfer runs --data folder:caltech101-folders         # Tables 4 and 7, small
+
+look: weights in float16 and their test errors, and of ZFNet evolution-LAYER.jpg, Figure 4: six maps of a layer, drawn
+by lot, after some epochs, each the strongest activation over the validation images, projected.
+rows: errors on the training and on the test images, counted once.
+scratch: the mean of the classes' accuracies of the whole net, trained on that fold alone.
+transfer: zfnet-caltech trained on one half of the classes; classifiers on its features, and on those of the untrained
+net, for the other half; and nets trained from scratch on the same folds.
+Runs that are finished are not trained again.
+"""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import torch
+from record_run import RUNS, copy, passes, row, write
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn.functional import pad
+from torch.utils.data import ConcatDataset
+from torchvision.io import write_jpeg
+from torchvision.utils import make_grid
+
+from paperlib import RECIPES, build, checkpoint, data
+from paperlib.cli import Evaluate
+from paperlib.deconvnet import cut, project, top_activations
+from paperlib.experiments import ZFNET_TABLE_3
+from paperlib.figures import signed
+from paperlib.recipes import Recipe
+from paperlib.run import run
+from paperlib.train import make_optimizer
+from paperlib.transfer import features, mean_per_class, probe
+from paperlib.transforms import TestView
+
+WISHES = {"test": Evaluate((), precision="bf16"), "train": Evaluate((), precision="bf16", split="train")}
+EPOCHS = (1, 2, 4, 8, 15, 30, 60)  # after which the features are looked at
+LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
+PROBED = {"1": "features.norm1", "2": "features.norm2", "3": "features.relu3", "4": "features.relu4",
+          "5": "features.pool5", "7": "classifier.relu7"}  # fmt: skip
+
+
+def watched(recipe: Recipe, folder: Path, name: str) -> dict[int, nn.Module]:
+    """Train the recipe, or go on; its net after each of EPOCHS, kept in files beside the run."""
+    classes = len(data.load(recipe.data).classes)
+
+    def keep(line: str) -> None:
+        """Called before the state of an epoch is saved: the newest one is of the epoch before."""
+        print(line, flush=True)
+        net = build(recipe.model, num_classes=classes, **recipe.options)
+        numbers, _ = checkpoint.load_state(folder, net, make_optimizer(net, recipe))
+        epoch = numbers.get("progress", {}).get("epoch", 0)
+        if epoch in EPOCHS:
+            (folder / f"epoch{epoch}").mkdir(exist_ok=True)
+            checkpoint.save_weights(folder / f"epoch{epoch}", net)
+
+    run(recipe, folder, name=name, log=keep)
+    found = {}
+    for epoch in EPOCHS:
+        found[epoch] = net = build(recipe.model, num_classes=classes, **recipe.options)
+        net.load_state_dict(load_file(folder / f"epoch{epoch}" / "weights.safetensors"))
+        net.eval()
+    return found
+
+
+def draw_evolution(nets: dict[int, nn.Module], recipe: Recipe, layer: str, target: Path, count: int = 6) -> list[int]:
+    """Figure 4: a row for each of `count` maps, a column for each epoch. Returns the maps."""
+    images = data.load(recipe.data).val.images
+    view = TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std)
+    tops = [top_activations(net, layer, images, 1, view) for net in nets.values()]
+    maps = torch.randperm(len(tops[0].values), generator=torch.Generator().manual_seed(0))[:count].sort().values
+    cells = []
+    for c in maps.tolist():
+        for net, top in zip(nets.values(), tops, strict=True):
+            seen = view(images[int(top.images[c, 0])])[None]
+            cells += cut(project(net, seen, layer, top.units(c)), top.boxes[c])
+    side = max(max(cell.shape[1:]) for cell in cells)
+    whole = [signed(pad(cell, (0, side - cell.shape[2], 0, side - cell.shape[1]))) for cell in cells]
+    write_jpeg(make_grid(whole, nrow=len(nets), padding=2, pad_value=255), str(target), quality=85)
+    return maps.tolist()
+
+
+def look(runs: Path) -> None:
+    for name in ("alexnet-caltech", "zfnet-caltech"):
+        folder, target, recipe = runs / name, RUNS / name, RECIPES[name]
+        nets = watched(recipe, folder, name)
+        copy(folder, target, weights=True)
+        write(target, {key: row(one.scales, one.errors) for key, one in passes(target, WISHES, folder).items()})
+        if name == "zfnet-caltech":
+            drawn = {layer: draw_evolution(nets, recipe, layer, target / f"evolution-{layer}.jpg") for layer in LAYERS}
+            dump(target / "evolution.json", {"epochs": EPOCHS, "maps": drawn})
+
+
+def rows(runs: Path) -> None:
+    for name in ZFNET_TABLE_3:
+        for folder in sorted(runs.glob(f"seed*/caltech101-{name}")):
+            if checkpoint.finished(folder):
+                target = RUNS / folder.name / folder.parent.name
+                copy(folder, target, weights=False)
+                write(target, {key: row(one.scales, one.errors) for key, one in passes(folder, WISHES).items()})
+
+
+def trained(name: str, source: str, folder: Path, **changed: object) -> Path:
+    """The finished run of a recipe on other data."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return run(dataclasses.replace(RECIPES[name], data=source, **changed), folder, name=name)
+
+
+def accuracy(folder: Path) -> float:
+    """The mean over the classes of a run's accuracies on its test images."""
+    (one,) = passes(folder, {"test": WISHES["test"]}).values()
+    return mean_per_class(one.labels, one.posteriors.argmax(dim=1))
+
+
+def scratch(runs: Path, source: str) -> None:
+    fold = source.rpartition("/")[2]
+    folder = trained("zfnet-full-caltech", source, runs / fold / "zfnet-full-caltech")
+    target = RUNS / "zfnet-full-caltech" / fold
+    copy(folder, target, weights=False)
+    dump(target / "accuracy.json", {"mean_per_class": accuracy(folder)})
+
+
+def transfer(runs: Path, source: str) -> None:
+    name, found = "zfnet-caltech", {}
+    lender = trained(name, f"{source}/half-a", runs / "half-a" / name)
+    recipe, classes = checkpoint.load_recipe(lender)
+    other = data.load(f"{source}/half-b")
+    splits = (other.train, other.val, other.test)
+    images, labels = ConcatDataset([s.images for s in splits]), torch.cat([s.labels for s in splits])
+    view = TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std)
+    torch.manual_seed(recipe.seed)
+    nets = {
+        "pretrained": checkpoint.load_model(lender),
+        "untrained": build(recipe.model, num_classes=len(classes), **recipe.options),
+    }
+    for kind, net in nets.items():
+        for layer, x in features(net, list(PROBED.values()), images, view).items():
+            for count in (5, 15, 30):
+                one = probe(x, labels, count)
+                print(kind, layer, one, flush=True)
+                found[f"{kind} {layer} {count}"] = one.folds
+    alone = [trained(name, f"{source}/half-b-fold{i}", runs / f"half-b-fold{i}" / name) for i in range(5)]
+    found["from scratch 30"] = [accuracy(folder) for folder in alone]
+    target = RUNS / f"{name}-halves"
+    copy(lender, target, weights=False)
+    dump(target / "transfer.json", found)
+
+
+def dump(path: Path, content: object) -> None:
+    checkpoint.write(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("look", "rows", "scratch", "transfer"))
+    parser.add_argument("runs", type=Path, help="folder of the runs")
+    parser.add_argument("--data", help="folder:PATH that tools/caltech_folders.py made")
+    args = parser.parse_args()
+    if (args.what in ("scratch", "transfer")) != bool(args.data):
+        parser.error("--data goes with scratch and transfer")
+    if args.what in ("look", "rows"):
+        {"look": look, "rows": rows}[args.what](args.runs)
+    else:
+        {"scratch": scratch, "transfer": transfer}[args.what](args.runs, args.data)
+
+
+if __name__ == "__main__":
+    main()
