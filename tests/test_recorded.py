@@ -13,13 +13,15 @@ from paperlib.anatomy import anatomy, kept_for_backward
 from paperlib.cli import Evaluate, predictor
 from paperlib.dense import fully_convolutional
 from paperlib.errors import PaperlibError
-from paperlib.evaluate import evaluate
-from paperlib.models.densenet import DenseNet
+from paperlib.evaluate import evaluate, one_view
+from paperlib.models.densenet import DenseNet, connection_weights
 from paperlib.recipes import differences
+from paperlib.transforms import TestView
 
 ASSETS = Path(paperlib.__file__).parent / "assets"
 BENCH = ASSETS / "bench" / "densenet_memory.json"
 RUNS = sorted(path.parent.relative_to(ASSETS / "runs").as_posix() for path in ASSETS.glob("runs/**/recipe.json"))
+WITH_CUTS = [name for name in RUNS if (ASSETS / "runs" / name / "cuts.json").exists()]
 WITH_WEIGHTS = [name for name in RUNS if (ASSETS / "runs" / name / "weights.safetensors").exists()]
 
 
@@ -43,7 +45,8 @@ def test_a_recorded_run_is_of_the_recipe_in_the_package(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_WEIGHTS)
 def test_the_stored_weights_have_the_stated_error(name: str) -> None:
     """On as many test images as take a few seconds, within four standard errors of the recorded count."""
-    stated = json.loads((ASSETS / "runs" / name / "evaluation.json").read_text(encoding="utf-8"))["center"]
+    counted = json.loads((ASSETS / "runs" / name / "evaluation.json").read_text(encoding="utf-8"))
+    stated = counted.get("center") or counted["test"]
     recipe, _ = checkpoint.load_recipe(name)
     try:
         test = data.load(recipe.data).test
@@ -53,6 +56,34 @@ def test_the_stored_weights_have_the_stated_error(name: str) -> None:
     found = evaluate(predictor(name, Evaluate(())), [test.images[i] for i in chosen], test.labels[::5])
     rate = stated["top1"] / 100
     assert abs(found.top1 - stated["top1"]) < 400 * (rate * (1 - rate) / found.images) ** 0.5
+
+
+@pytest.mark.parametrize("name", WITH_CUTS)
+def test_the_recorded_cuts_are_of_every_connection_and_of_these_weights(name: str) -> None:
+    """A block of n layers has n + 1 readers; one of them re-counted with zeroed weights on every other image."""
+    folder = ASSETS / "runs" / name
+    cuts = json.loads((folder / "cuts.json").read_text(encoding="utf-8"))
+    net = checkpoint.load_model(name)
+    assert isinstance(net, DenseNet)
+    for fill in ("zero", "mean"):
+        assert list(cuts[fill]) == list(connection_weights(net))
+        for block, rows in cuts[fill].items():
+            assert [len(row) for row in rows] == list(range(1, len(net.stages[block]) + 2))
+    recipe, _ = checkpoint.load_recipe(name)
+    try:
+        val = data.load(recipe.data).val
+    except PaperlibError as error:
+        pytest.skip(str(error))
+    every = 12  # half of the images that were counted
+    chosen, labels = val.images[::every], val.labels[::every]
+    stated = cuts["zero"]["dense3"][-1][-1]  # the classifier without the newest maps
+    with torch.no_grad():
+        net.classifier.weight[:, -int(recipe.options["growth_rate"]) :] = 0
+    predict = one_view(net, TestView(recipe.test_side, None, recipe.mean, recipe.std))
+    found = evaluate(predict, chosen, labels)
+    rate = stated / 100
+    assert abs(found.top1 - stated) < 400 * (rate * (1 - rate) / found.images) ** 0.5
+    assert stated > cuts["whole"] + 3
 
 
 def test_the_bench_of_densenets_is_of_this_code_and_keeps_to_the_published_ratios() -> None:

@@ -33,11 +33,11 @@ def copy(run: Path, target: Path, weights: bool) -> None:
         checkpoint.save_weights(target, checkpoint.load_model(run), torch.float16)
 
 
-def passes(run: Path, wishes: Mapping[str, Evaluate]) -> dict[str, Pass]:
-    """A pass of the run over the test images for each wish; those kept in its folder are not repeated."""
+def passes(run: Path, wishes: Mapping[str, Evaluate], kept: Path | None = None) -> dict[str, Pass]:
+    """A pass of the run over its images for each wish; those kept in its folder, or in `kept`, are not repeated."""
     found = {}
     for name, wish in wishes.items():
-        path = run / f"{name.replace(' ', '-').replace(',', '')}.safetensors"
+        path = (kept or run) / f"{name.replace(' ', '-').replace(',', '')}.safetensors"
         if not path.exists():
             posteriors.save(path, [measured(str(run), wish)])
         (found[name],) = posteriors.load(path)
@@ -67,7 +67,7 @@ def main() -> None:
     wishes = {"center": Evaluate(()), "dense": Evaluate((), protocol="dense")}
     if args.scales:
         wishes["dense, several scales"] = Evaluate((), protocol="dense", scales=tuple(args.scales))
-    counted = passes(target if args.weights else args.run, wishes)
+    counted = passes(target if args.weights else args.run, wishes, args.run)
     write(target, {name: row(one.scales, one.errors) for name, one in counted.items()})
 
 
