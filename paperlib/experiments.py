@@ -220,7 +220,7 @@ def _densenet() -> dict[str, Recipe]:
         options={"depth": 22, "growth_rate": 24},
         data="fashion-mnist",
         source="the values of fashion-mnist-resnet20; 1.04 times its parameters, the multiply-adds of ResNet-56",
-        target="errors below those of ResNet-20 and ResNet-56",
+        target="errors below those of ResNet-20 and ResNet-56; the recorded runs are equal",
         **FASHION_RESNET,
     )
     longer: dict[str, Any] = {"epochs": 12, "batch_size": 64, "pad": 1, "weight_decay": 5e-4, "nesterov": True}
@@ -229,7 +229,7 @@ def _densenet() -> dict[str, Recipe]:
         options={"depth": 16, "growth_rate": 48},
         data="fashion-mnist",
         source="the values of fashion-mnist-resnet20-long at half its batch and rate; 682,186 parameters",
-        target="at least 95% right",
+        target="at least 95% right; the two recorded runs reached 94.4% and 94.1%",
         **FASHION_RESNET | longer,
     )
     for model in ("densenet121", "densenet161", "densenet169", "densenet201", "densenet264"):
