@@ -115,7 +115,7 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
 
     Without a shape, the square RGB image of side `model.image_size`. The model itself is neither run nor
     changed. Only layers that hold no further layers make rows; operations outside layers (an addition, a
-    concatenation) make none, but receptive fields pass through them.
+    concatenation) make none, but receptive fields pass through them. Multiply-adds are those with weights.
 
     Raises PaperlibError for a transposed convolution, and where the rows would not add up to the model: a layer used
     twice or never, or parameters outside the layers.
@@ -146,9 +146,9 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
     root = type(model).__name__
 
     def row(name: str, module: nn.Module, output: Tensor) -> Row:
-        macs = sum(flops.get(f"{root}.{name}" if name else root, {}).values()) // 2
-        field, jump = fields.seen.get(output, (None, None)) if output.dim() == 4 else (None, None)
         params = sum(p.numel() for p in module.parameters())
+        macs = sum(flops.get(f"{root}.{name}" if name else root, {}).values()) // 2 if params else 0
+        field, jump = fields.seen.get(output, (None, None)) if output.dim() == 4 else (None, None)
         return Row(names[name], type(module).__name__, tuple(output.shape[1:]), params, macs, field, jump)
 
     first = Row("input", "input", input_shape, 0, 0, 1, 1)

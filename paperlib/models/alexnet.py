@@ -11,6 +11,8 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from paperlib.models.layers import LocalResponseNorm
+
 # Figure 2: maps, kernel, stride, groups, and what follows the ReLU: n(orm), p(ool)
 LAYERS = {
     "1": (96, 11, 4, 1, "np"),
@@ -71,7 +73,7 @@ class AlexNet(nn.Module):
             layers[f"relu{i}"] = nn.ReLU(inplace=True)
             side = (side + 2 * padding - kernel) // stride + 1
             if "n" in then:  # section 3.3; PyTorch divides alpha by the window of 5, the paper does not
-                layers[f"norm{i}"] = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+                layers[f"norm{i}"] = LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
             if "p" in then:  # section 3.4: windows of 3 every 2 overlap
                 layers[f"pool{i}"] = nn.MaxPool2d(3, 2)
                 side = (side - 3) // 2 + 1

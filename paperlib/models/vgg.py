@@ -11,6 +11,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from paperlib.models.layers import LocalResponseNorm
+
 # Kernel sizes per stage; every stage ends in a 2x2 max pool. "n" is a local response normalisation.
 TABLE_1: dict[str, tuple[str, ...]] = {
     "vgg11": ("3", "3", "33", "33", "33"),  # A
@@ -95,7 +97,7 @@ def _layers(stages: tuple[str, ...], channels: list[int], batch_norm: bool) -> O
     for stage, (symbols, outputs) in enumerate(zip(stages, channels, strict=True), start=1):
         for i, symbol in enumerate(symbols, start=1):
             if symbol == "n":  # AlexNet's constants (section 2.1); PyTorch divides alpha by the window
-                layers[f"norm{stage}"] = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+                layers[f"norm{stage}"] = LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
                 continue
             kernel = int(symbol)
             layers[f"conv{stage}_{i}"] = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)

@@ -11,6 +11,8 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from paperlib.models.layers import LocalResponseNorm
+
 # Maps of layers 1 to 5
 MAPS = {
     "zfnet": (96, 256, 384, 384, 256),  # Figure 3, Table 2 (a)
@@ -92,7 +94,7 @@ class ZFNet(nn.Module):
                 layers[f"pool{i}"] = nn.MaxPool2d(3, 2, ceil_mode=True)
                 side = side // 2
             if "n" in then:  # AlexNet's constants: the paper says "contrast normalized" and gives none
-                layers[f"norm{i}"] = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+                layers[f"norm{i}"] = LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
             inputs = outputs
         self.features = nn.Sequential(layers)
 
