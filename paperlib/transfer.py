@@ -90,7 +90,10 @@ def classifier(x: Tensor, labels: Tensor, kind: Kind = "svm") -> Any:
         raise PaperlibError(f"a classifier on features needs a package ({error}): pip install scikit-learn") from error
     square = max(float(x.double().var(dim=0, correction=0).sum()), 1e-12)
     choices = {"C": [c / square for c in PENALTIES]}
-    softmax, svm = LogisticRegression(max_iter=1000), LinearSVC(intercept_scaling=square**0.5, random_state=0)
+    softmax, svm = (
+        LogisticRegression(max_iter=1000),
+        LinearSVC(intercept_scaling=square**0.5, max_iter=10_000, random_state=0),
+    )
     linear = softmax if kind == "softmax" else svm
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     steps = [("turned", PCA(svd_solver="full")), ("linear", GridSearchCV(linear, choices, cv=folds))]

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from paperlib import build
+
 BENCH = Path(__file__).parents[1] / "bench"
 
 
@@ -52,3 +54,20 @@ def test_the_peak_counts_what_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -
 
     assert peak_bytes(one_by_one) == pytest.approx(4e6, rel=0.01)
     assert peak_bytes(lambda: [torch.empty(1_000_000) for _ in range(2)]) == pytest.approx(8e6, rel=0.01)
+
+
+def test_the_deconvnet_is_measured_on_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plain pass ends where the search does, and nine units of each of 16 maps are projected."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    bench = importlib.import_module("deconvnet")
+    torch.manual_seed(0)
+    model = build("zfnet", num_classes=2, width=1 / 16, image_size=64).eval()
+    images = torch.randn(70, 3, 64, 64)
+    ends: list[torch.Tensor] = []
+    model.features.relu5.register_forward_hook(lambda module, inputs, output: ends.append(output.clone()))
+    bench.forward(model, images)
+    plain = torch.cat(ends)
+    assert [len(end) for end in ends] == [32, 32, 6]
+    top = bench.search_all(model, images)
+    torch.testing.assert_close(top.values[:, 0], plain.amax(dim=(0, 2, 3)))
+    assert bench.projections(model, images, top) == 16 * 9

@@ -4,8 +4,8 @@ r"""Train what the ZFNet chapter shows of Caltech-101, and copy the records into
     python tools/caltech_folders.py $PAPERLIB_DATA/caltech101-folders
     python tools/record_zfnet.py look runs                 # trains alexnet-caltech and zfnet-caltech
     python tools/record_zfnet.py rows runs                 # errors of the rows of Table 3
-    python tools/record_zfnet.py scratch runs --data folder:caltech101-folders/fold0    # Table 4, not pretrained
-    python tools/record_zfnet.py transfer runs --data folder:caltech101-folders         # Tables 4 and 7, small
+    python tools/record_zfnet.py scratch runs              # Table 4, not pretrained
+    python tools/record_zfnet.py transfer runs             # Tables 4 and 7, small
 
 look: weights in float16 and their test errors, and of ZFNet evolution-LAYER.jpg, Figure 4: six maps of a layer, drawn
 by lot, after some epochs, each the strongest activation over the validation images, projected.
@@ -34,7 +34,7 @@ from paperlib import RECIPES, build, checkpoint, data
 from paperlib.cli import Evaluate
 from paperlib.deconvnet import cut, project, top_activations
 from paperlib.evaluate import evaluate, one_view
-from paperlib.experiments import ZFNET_TABLE_3
+from paperlib.experiments import CALTECH_FOLDERS, ZFNET_TABLE_3
 from paperlib.figures import signed
 from paperlib.recipes import Recipe
 from paperlib.run import run
@@ -48,8 +48,6 @@ LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
 PROBED = {"1": "features.norm1", "2": "features.norm2", "3": "features.relu3", "4": "features.relu4",
           "5": "features.pool5", "7": "classifier.relu7"}  # fmt: skip
 COUNTS = (5, 15, 30)  # images a class; the layers below 7 with the last alone
-# 50 classes of 30 images: without batch norm so few steps do not leave the error of chance
-HALVES = {"options": RECIPES["zfnet-caltech"].options | {"batch_norm": True}, "epochs": 15, "lr": 0.02}
 
 
 def watched(recipe: Recipe, folder: Path, name: str) -> dict[int, nn.Module]:
@@ -121,10 +119,10 @@ def rows(runs: Path) -> None:
                 write(target, {key: row((recipe.test_side,), one) for key, one in counted.items()})
 
 
-def trained(name: str, source: str, folder: Path, **changed: object) -> Path:
-    """The finished run of a recipe on other data."""
+def trained(name: str, folder: Path, **changed: object) -> Path:
+    """The finished run of a recipe, on other data where these are given."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return run(dataclasses.replace(RECIPES[name], data=source, **changed), folder, name=name)
+    return run(dataclasses.replace(RECIPES[name], **changed), folder, name=name)
 
 
 def accuracy(folder: Path) -> float:
@@ -133,19 +131,18 @@ def accuracy(folder: Path) -> float:
     return mean_per_class(one.labels, one.posteriors.argmax(dim=1))
 
 
-def scratch(runs: Path, source: str) -> None:
-    fold = source.rpartition("/")[2]
-    folder = trained("zfnet-full-caltech", source, runs / fold / "zfnet-full-caltech")
-    target = RUNS / "zfnet-full-caltech" / fold
-    copy(folder, target, weights=False)
-    dump(target / "accuracy.json", {"mean_per_class": accuracy(folder)})
+def scratch(runs: Path) -> None:
+    name = "zfnet-full-caltech"
+    folder = trained(name, runs / name)
+    copy(folder, RUNS / name, weights=False)
+    dump(RUNS / name / "accuracy.json", {"mean_per_class": accuracy(folder)})
 
 
-def transfer(runs: Path, source: str) -> None:
-    name, found = "zfnet-caltech", {}
-    lender = trained(name, f"{source}/half-a", runs / "half-a" / name, **HALVES)
+def transfer(runs: Path) -> None:
+    name, found = "zfnet-half-caltech", {}
+    lender = trained(name, runs / name)
     recipe, classes = checkpoint.load_recipe(lender)
-    other = data.load(f"{source}/half-b")
+    other = data.load(f"{CALTECH_FOLDERS}/half-b")
     splits = (other.train, other.val, other.test)
     images, labels = ConcatDataset([s.images for s in splits]), torch.cat([s.labels for s in splits])
     view = TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std)
@@ -160,11 +157,10 @@ def transfer(runs: Path, source: str) -> None:
                 one = probe(x, labels, count)
                 print(kind, layer, one, flush=True)
                 found[f"{kind} {layer} {count}"] = one.folds
-    alone = [trained(name, f"{source}/half-b-fold{i}", runs / f"half-b-fold{i}" / name, **HALVES) for i in range(5)]
+    alone = [trained(name, runs / f"half-b-fold{i}" / name, data=f"{CALTECH_FOLDERS}/half-b-fold{i}") for i in range(5)]
     found[f"from scratch {COUNTS[-1]}"] = [accuracy(folder) for folder in alone]
-    target = RUNS / f"{name}-halves"
-    copy(lender, target, weights=False)
-    dump(target / "transfer.json", found)
+    copy(lender, RUNS / name, weights=False)
+    dump(RUNS / name / "transfer.json", found)
 
 
 def dump(path: Path, content: object) -> None:
@@ -173,16 +169,11 @@ def dump(path: Path, content: object) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("look", "rows", "scratch", "transfer"))
+    tasks = {"look": look, "rows": rows, "scratch": scratch, "transfer": transfer}
+    parser.add_argument("what", choices=tasks)
     parser.add_argument("runs", type=Path, help="folder of the runs")
-    parser.add_argument("--data", help="folder:PATH that tools/caltech_folders.py made")
     args = parser.parse_args()
-    if (args.what in ("scratch", "transfer")) != bool(args.data):
-        parser.error("--data goes with scratch and transfer")
-    if args.what in ("look", "rows"):
-        {"look": look, "rows": rows}[args.what](args.runs)
-    else:
-        {"scratch": scratch, "transfer": transfer}[args.what](args.runs, args.data)
+    tasks[args.what](args.runs)
 
 
 if __name__ == "__main__":
