@@ -21,8 +21,8 @@ from paperlib.transforms import TestView
 ASSETS = Path(paperlib.__file__).parent / "assets"
 BENCH = ASSETS / "bench" / "densenet_memory.json"
 RUNS = sorted(path.parent.relative_to(ASSETS / "runs").as_posix() for path in ASSETS.glob("runs/**/recipe.json"))
-WITH_CUTS = [name for name in RUNS if (ASSETS / "runs" / name / "cuts.json").exists()]
 WITH_WEIGHTS = [name for name in RUNS if (ASSETS / "runs" / name / "weights.safetensors").exists()]
+WITH_CUTS = [name for name in WITH_WEIGHTS if (ASSETS / "runs" / name / "cuts.json").exists()]
 
 
 def test_the_assets_are_small() -> None:

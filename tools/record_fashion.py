@@ -11,9 +11,10 @@ evaluation.json: the error on the training images, seen whole and unmirrored, an
 once. Of ResNets and plain nets signals.json, on the first 512 training images: the standard deviation of each 3x3
 layer's response, after its batch norm and before ReLU or addition (ResNet, Figure 7), and the norm of the loss's
 gradient by the output of each block, a mean over images. Of DenseNets the weights, rounded to float16, which are those
-whose errors are counted, and cuts.json, on every sixth validation image: the error where one reader gets zeros, or the
-mean of each map, instead of the maps of one source (readers and sources as in DenseNet, Figure 5). Runs that are not
-there, not finished, or recorded already are left out.
+whose errors are counted (not in the package are the 1.4 MB of the longer recipe's second seed), and cuts.json, on every
+sixth validation image: the error where one reader gets zeros, or the mean of each map, instead of the maps of one
+source (readers and sources as in DenseNet, Figure 5). Runs that are not there, not finished, or recorded already are
+left out.
 """
 
 import argparse
