@@ -48,6 +48,7 @@ LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
 PROBED = {"1": "features.norm1", "2": "features.norm2", "3": "features.relu3", "4": "features.relu4",
           "5": "features.pool5", "7": "classifier.relu7"}  # fmt: skip
 COUNTS = (5, 15, 30)  # images a class; the layers below 7 with the last alone
+FOLDS = 3
 
 
 def watched(recipe: Recipe, folder: Path, name: str) -> dict[int, nn.Module]:
@@ -154,7 +155,7 @@ def transfer(runs: Path) -> None:
     for kind, net in nets.items():
         for layer, x in features(net, list(PROBED.values()), images, view).items():
             for count in COUNTS if layer == PROBED["7"] else COUNTS[-1:]:
-                one = probe(x, labels, count)
+                one = probe(x, labels, count, FOLDS, "softmax")
                 print(kind, layer, one, flush=True)
                 found[f"{kind} {layer} {count}"] = one.folds
     alone = [trained(name, runs / f"half-b-fold{i}" / name, data=f"{CALTECH_FOLDERS}/half-b-fold{i}") for i in range(5)]
