@@ -48,7 +48,8 @@ LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
 PROBED = {"1": "features.norm1", "2": "features.norm2", "3": "features.relu3", "4": "features.relu4",
           "5": "features.pool5", "7": "classifier.relu7"}  # fmt: skip
 COUNTS = (5, 15, 30)  # images a class; the layers below 7 with the last alone
-FOLDS = 3
+FOLDS = 3  # of the classifiers; nets are trained from scratch on all five
+ALONE = 5
 
 
 def watched(recipe: Recipe, folder: Path, name: str) -> dict[int, nn.Module]:
@@ -160,7 +161,9 @@ def transfer(runs: Path) -> None:
                 one = probe(x, labels, count, FOLDS, "softmax")
                 print(kind, layer, one, flush=True)
                 found[f"{kind} {layer} {count}"] = one.folds
-    alone = [trained(name, runs / f"half-b-fold{i}" / name, data=f"{CALTECH_FOLDERS}/half-b-fold{i}") for i in range(5)]
+    alone = [
+        trained(name, runs / f"half-b-fold{i}" / name, data=f"{CALTECH_FOLDERS}/half-b-fold{i}") for i in range(ALONE)
+    ]
     found[f"from scratch {COUNTS[-1]}"] = [accuracy(folder) for folder in alone]
     copy(lender, RUNS / name, weights=False)
     dump(RUNS / name / "transfer.json", found)
