@@ -48,8 +48,7 @@ LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
 PROBED = {"1": "features.norm1", "2": "features.norm2", "3": "features.relu3", "4": "features.relu4",
           "5": "features.pool5", "7": "classifier.relu7"}  # fmt: skip
 COUNTS = (5, 15, 30)  # images a class; the layers below 7 with the last alone
-FOLDS = 3  # of the classifiers; nets are trained from scratch on all five
-ALONE = 5
+FOLDS, ALONE = 3, 5  # of the classifiers, and nets trained from scratch
 
 
 def watched(recipe: Recipe, folder: Path, name: str) -> dict[int, nn.Module]:
