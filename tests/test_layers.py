@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from paperlib import build
+from paperlib.anatomy import anatomy
 from paperlib.models.layers import LocalResponseNorm
 
 
@@ -28,3 +30,9 @@ def test_response_norm_under_autocast_is_as_close_as_bf16_can_be() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         y = layer(x.bfloat16())
     torch.testing.assert_close(y.float(), layer(x), rtol=2**-6, atol=0)
+
+
+def test_response_norm_has_no_multiply_adds_with_weights() -> None:
+    table = anatomy(build("zfnet", num_classes=2, width=1 / 16, image_size=64))
+    assert table["norm1"].macs == table["norm2"].macs == 0
+    assert table["conv1"].macs == 7 * 7 * 3 * 6 * 30 * 30  # 6 maps of 30 px

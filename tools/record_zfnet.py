@@ -11,8 +11,8 @@ look: weights in float16 and their test errors, and of ZFNet evolution-LAYER.jpg
 by lot, after some epochs, each the strongest activation over the validation images, projected.
 rows: errors on the training and on the test images, counted once.
 scratch: the whole net trained on the first fold alone; the mean of the classes' accuracies on its test images.
-transfer: zfnet-caltech trained on one half of the classes; classifiers on its features, and on those of the untrained
-net, for the other half; and nets trained from scratch on folds of the same size.
+transfer: zfnet-half-caltech, trained on one half of the classes; classifiers on its features, and on those of the
+untrained net, for the other half; and nets trained from scratch on folds of the same size.
 Runs that are finished are not trained again.
 """
 
@@ -36,6 +36,7 @@ from paperlib.deconvnet import cut, project, top_activations
 from paperlib.evaluate import evaluate, one_view
 from paperlib.experiments import CALTECH_FOLDERS, ZFNET_TABLE_3
 from paperlib.figures import signed
+from paperlib.posteriors import Pass
 from paperlib.recipes import Recipe
 from paperlib.run import run
 from paperlib.train import make_optimizer
@@ -126,9 +127,12 @@ def trained(name: str, folder: Path, **changed: object) -> Path:
     return run(dataclasses.replace(RECIPES[name], **changed), folder, name=name)
 
 
-def accuracy(folder: Path) -> float:
-    """The mean over the classes of a run's accuracies on its test images."""
-    (one,) = passes(folder, {"test": WISHES["test"]}).values()
+def tested(folder: Path) -> Pass:
+    return passes(folder, {"test": WISHES["test"]})["test"]
+
+
+def accuracy(one: Pass) -> float:
+    """The mean of the classes' accuracies."""
     return mean_per_class(one.labels, one.posteriors.argmax(dim=1))
 
 
@@ -136,8 +140,8 @@ def scratch(runs: Path) -> None:
     name = "zfnet-full-caltech"
     folder = trained(name, runs / name)
     copy(folder, RUNS / name, weights=False)
-    (one,) = passes(folder, {"test": WISHES["test"]}).values()
-    found = {"mean_per_class": accuracy(folder), "accuracy": 100 - one.errors.top1, "images": one.errors.images}
+    one = tested(folder)
+    found = {"mean_per_class": accuracy(one), "accuracy": 100 - one.errors.top1, "images": one.errors.images}
     dump(RUNS / name / "accuracy.json", found)
 
 
@@ -163,7 +167,7 @@ def transfer(runs: Path) -> None:
     alone = [
         trained(name, runs / f"half-b-fold{i}" / name, data=f"{CALTECH_FOLDERS}/half-b-fold{i}") for i in range(ALONE)
     ]
-    found[f"from scratch {COUNTS[-1]}"] = [accuracy(folder) for folder in alone]
+    found[f"from scratch {COUNTS[-1]}"] = [accuracy(tested(folder)) for folder in alone]
     copy(lender, RUNS / name, weights=False)
     dump(RUNS / name / "transfer.json", found)
 

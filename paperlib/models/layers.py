@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class LocalResponseNorm(nn.LocalResponseNorm):
-    """PyTorch's layer of this name, several times faster (AlexNet, section 3.3).
+    """PyTorch's layer of this name, faster on a CPU (AlexNet, section 3.3).
 
     The sum over neighbouring maps is a 1x1 convolution with a band of ones, where PyTorch pools in three dimensions:
     the same numbers but for rounding. Under autocast it computes in bf16 or fp16, where PyTorch's takes fp32.
