@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ from paperlib.dense import Pool, dense
 from paperlib.errors import PaperlibError, unknown
 from paperlib.evaluate import MEMORY, Predictor, average, center, evaluate, mirrored, multi_crop, ten_crop
 from paperlib.experiments import RECIPES, recipe
-from paperlib.models import MODELS, build
+from paperlib.models import MODELS, build, options
 from paperlib.posteriors import Pass
 from paperlib.recipes import PLAIN, Machine, Recipe
 from paperlib.transfer import Kind, features, probe
@@ -138,6 +138,13 @@ class Fetch:
     """Name of the data set."""
 
 
+def print_table(rows: dict[str, str]) -> None:
+    """Print names and what they stand for, in two columns."""
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        print(f"  {name:<{width}}  {text}")
+
+
 def list_command(args: Sequence[str]) -> None:
     """Print the models, recipes and data sets."""
     if args:
@@ -150,8 +157,7 @@ def list_command(args: Sequence[str]) -> None:
             model = build(name, num_classes=10) if model.image_size == 32 else model
         print(f"  {name:<20}{sum(p.numel() for p in model.parameters()):>13,} parameters  {model.image_size:>3} px")
     print("\nrecipes")
-    for name, r in RECIPES.items():
-        print(f"  {name:<20}{r.model} on {r.data}: {r.target}")
+    print_table({name: f"{r.model} on {r.data}: {r.target}" for name, r in RECIPES.items()})
     print("\ndata sets")
     print("  " + "  ".join(data.DATASETS))
     print("  folder:PATH             a folder with train, test and perhaps val, each of one folder a class")
@@ -162,14 +168,18 @@ def train_command(args: Sequence[str]) -> None:
     from paperlib.run import run
 
     if not args or args[0].startswith("-"):
-        names = "\n".join(f"  {name:<20}{r.target}" for name, r in RECIPES.items())
-        print(f"{train_command.__doc__}\n\nrecipes:\n{names}\n")
-        print("paperlib train RECIPE --help lists every value of a recipe, and the options of the machine")
+        print(f"{train_command.__doc__}\n\nrecipes")
+        print_table({name: r.target for name, r in RECIPES.items()})
+        print("\npaperlib train RECIPE --help lists every value of a recipe, and the options of the machine")
         sys.exit(0 if args else 2)
     name, *rest = args
-    prog = f"paperlib train {name}"
-    wish = tyro.cli(Train, default=Train(recipe=recipe(name)), args=rest, prog=prog)
-    run(wish.recipe, wish.out or Path("runs") / name, wish.machine, name=name, log=partial(print, flush=True))
+    made = recipe(name)
+    defaults = {o: v for o, v in options(made.model).items() if v is not None}  # None shows no type
+    every = replace(made, options=defaults | made.options)  # what the recipe does not name can be said, too
+    wish = tyro.cli(Train, default=Train(recipe=every), args=rest, prog=f"paperlib train {name}")
+    said = {o: v for o, v in wish.recipe.options.items() if o in made.options or v != defaults[o]}
+    chosen = replace(wish.recipe, options=said)
+    run(chosen, wish.out or Path("runs") / name, wish.machine, name=name, log=partial(print, flush=True))
 
 
 def evaluate_command(args: Sequence[str]) -> None:

@@ -245,6 +245,16 @@ def _densenet() -> dict[str, Recipe]:
         target="at least 95% right; the two recorded runs reached 94.4% and 94.1%",
         **FASHION_RESNET | longer,
     )
+    # A second cycle from the weights of the first, as in arXiv 1608.03983: the rate rises and falls to zero anew
+    again: dict[str, Any] = {"start": "fashion-mnist-densenet_bc16_k48-long/seed0", "epochs": 9, "precision": "fp32"}
+    made["fashion-mnist-densenet_bc16_k48-again"] = Recipe(
+        model="densenet_bc",
+        options={"depth": 16, "growth_rate": 48},
+        data="fashion-mnist",
+        source="a second cycle of the rate after fashion-mnist-densenet_bc16_k48-long, and its values",
+        target="at least 95% right",
+        **FASHION_RESNET | longer | again,
+    )
     for model in ("densenet121", "densenet161", "densenet169", "densenet201", "densenet264"):
         made[f"imagenet-{model}"] = Recipe(
             model=model,

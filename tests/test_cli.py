@@ -5,17 +5,19 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 
+import paperlib
 from paperlib import checkpoint, data
 from paperlib.cli import Evaluate, main, predictor
 from paperlib.dense import dense
 from paperlib.evaluate import mirrored, multi_crop, one_view, ten_crop
-from paperlib.recipes import Machine
+from paperlib.recipes import Machine, Recipe
 from paperlib.transforms import TestView
 
 from .conftest import photograph_folder, tiny_data
@@ -53,6 +55,26 @@ def test_a_value_of_the_recipe_can_be_set(tmp_path: Path, capsys: pytest.Capture
     text = (out / "recipe.json").read_text()
     assert '"seed": 7' in text
     assert '"hidden": 8' in text
+
+
+def test_an_option_that_the_recipe_does_not_name_can_be_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_recipe: Recipe
+) -> None:
+    named = {k: v for k, v in tiny_recipe.options.items() if k != "batch_norm"}
+    monkeypatch.setitem(paperlib.RECIPES, "bare", dataclasses.replace(tiny_recipe, options=named))
+    for arguments, said in (([], {}), (["--options.batch-norm"], {"batch_norm": True})):
+        out = tmp_path / str(len(arguments))
+        assert main(["train", "bare", "--out", str(out), "--epochs", "1", *arguments]) == 0
+        assert checkpoint.load_recipe(out)[0].options == named | said  # and no default is written down
+
+
+@pytest.mark.parametrize("command", ["list", "train"])
+def test_lists_of_recipes_keep_names_and_texts_apart(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) if command == "train" else nullcontext():
+        main([command, *["--help"] * (command == "train")])
+    lines = capsys.readouterr().out.splitlines()
+    for name in paperlib.RECIPES:
+        assert any(line.startswith(f"  {name}  ") for line in lines), name
 
 
 @pytest.mark.parametrize(

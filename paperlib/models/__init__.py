@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -18,18 +19,24 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def build(name: str, num_classes: int = 1000, **options: object) -> nn.Module:
+def options(name: str) -> dict[str, Any]:
+    """The options of the network `name`, with their defaults; PaperlibError for an unknown name."""
+    if name not in MODELS:
+        raise unknown("model", name, MODELS)
+    parameters = inspect.signature(MODELS[name]).parameters.values()
+    return {p.name: p.default for p in parameters if p.name != "num_classes"}
+
+
+def build(name: str, num_classes: int = 1000, **chosen: object) -> nn.Module:
     """The network `name` with its options (`width`, `batch_norm`, `image_size`, ...), freshly initialised.
 
     Raises PaperlibError for an unknown name or option (with the near ones) and for a refused value.
     """
-    if name not in MODELS:
-        raise unknown("model", name, MODELS)
-    known = inspect.signature(MODELS[name]).parameters.keys() - {"num_classes"}
-    for option in options:
+    known = options(name)
+    for option in chosen:
         if option not in known:
             raise unknown(f"option of {name}", option, known)
     try:
-        return MODELS[name](num_classes, **options)
+        return MODELS[name](num_classes, **chosen)
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
         raise PaperlibError(f"{name}: {error}") from error
