@@ -75,7 +75,7 @@ class Anatomy:
 
     @property
     def activations(self) -> int:
-        """Output values of all rows for one image; times 4 bytes is what fp32 training keeps at most."""
+        """Output values of all rows for one image; what training keeps is `kept_for_backward`."""
         return sum(row.activations for row in self.rows)
 
     def _cells(self) -> list[tuple[str, ...]]:

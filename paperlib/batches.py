@@ -14,7 +14,7 @@ from paperlib.data import Images, Photographs, Split
 from paperlib.errors import PaperlibError
 from paperlib.transforms import TrainView, rescale
 
-MEMORY = 2e9  # bytes of decoded images that a run keeps; a larger set is decoded anew in every epoch
+MEMORY = 2e9  # bytes of decoded images that each process keeps of a split; a larger one is decoded anew in every epoch
 SCAN = 1024  # photographs that wait at once to be looked through
 Key = tuple[int, int, float]  # epoch, index, weight
 Batch = tuple[Tensor, Tensor, Tensor]  # views, labels, weights

@@ -251,7 +251,8 @@ def load_metrics(folder: Path) -> list[dict[str, float]]:
     if not path.exists():
         return []
     with open(path, newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    return [row | {"epoch": int(row["epoch"])} for row in rows]
 
 
 def finished(folder: Path) -> bool:
@@ -265,7 +266,7 @@ def find(run: str | Path) -> Path:
     for folder in (Path(run), recorded / str(run)):
         if folder.is_dir():
             return folder
-    names = sorted(path.name for path in recorded.iterdir())
+    names = sorted(path.parent.relative_to(recorded).as_posix() for path in recorded.rglob("weights.safetensors"))
     raise PaperlibError(f"no run folder {str(run)!r}; runs that come with the package: {', '.join(names)}")
 
 

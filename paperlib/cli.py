@@ -336,8 +336,8 @@ def save_picture(figure: Any, path: Path) -> None:
 def transfer_command(args: Sequence[str]) -> None:
     """Train a classifier on the features of a run, for other data."""
     wish = tyro.cli(Transfer, args=list(args), prog="paperlib transfer")
-    if wish.folds < 1 or wish.most < 1 or min(wish.per_class, default=0) < 1:
-        raise PaperlibError("--per-class, --most and --folds must be at least 1")
+    if wish.folds < 1 or wish.most < 1 or min(wish.per_class, default=0) < 3:
+        raise PaperlibError("--per-class must be at least 3 (for the cross-validation), --most and --folds at least 1")
     made, classes = checkpoint.load_recipe(wish.run)
     if wish.data == made.data and not wish.untrained:
         raise PaperlibError(f"{wish.run} was trained on {made.data}, and would be tested on images that it has seen")

@@ -46,7 +46,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """One data set. `val` is carved from the official training images with a fixed seed; `test` is looked at once."""
+    """One data set. `test` is looked at once.
+
+    `val` is carved from the official training images with a fixed seed, unless a folder brings one of its own.
+    """
 
     classes: tuple[str, ...]
     train: Split

@@ -233,6 +233,10 @@ def occlusion(
         raise PaperlibError(f"the image must be a view (3, {side}, {side}), not {tuple(image.shape)}")
     if not 1 <= square <= side or stride < 1:
         raise PaperlibError(f"a square of {square} px every {stride} px does not fit an image of {side} px")
+    last = classifier[-1][1]
+    assert isinstance(last, nn.Linear)
+    if not 0 <= label < last.out_features:
+        raise PaperlibError(f"no class {label}; the net has {last.out_features}")
 
     ascent = ascend(model, image[None], layer)
     channel = int(ascent.maps.sum(dim=(2, 3)).argmax())
@@ -251,8 +255,6 @@ def occlusion(
         posteriors.append(x.softmax(dim=1))
     grid = len(offsets), len(offsets)
     probabilities = torch.cat(posteriors).view(*grid, -1)  # (n, n, classes)
-    if not 0 <= label < probabilities.shape[2]:
-        raise PaperlibError(f"no class {label}; the net has {probabilities.shape[2]}")
     projection = descend(model, ascent, keep(ascent.maps, [channel]))[0]
     activation, most_probable = torch.cat(activations).view(grid), probabilities.argmax(dim=2)
     return Occlusion(layer, channel, activation, projection, probabilities[..., label], most_probable, offsets)

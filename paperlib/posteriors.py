@@ -73,10 +73,7 @@ def save(path: Path, passes: Sequence[Pass]) -> None:
     about = [{k: v for k, v in vars(p).items() if not isinstance(v, Tensor)} for p in passes]
     tensors = {f"posteriors.{i}": p.posteriors.contiguous() for i, p in enumerate(passes)}
     tensors["labels"] = passes[0].labels.contiguous()
-    try:
-        write(path, to_bytes(tensors, {"passes": json.dumps(about)}))
-    except OSError as error:
-        raise PaperlibError(f"cannot write {path} ({error})") from error
+    write(path, to_bytes(tensors, {"passes": json.dumps(about)}))
 
 
 def load(path: Path) -> list[Pass]:

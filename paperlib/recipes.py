@@ -24,7 +24,8 @@ class Recipe:
     data: str
     """Name of the data set (see `paperlib list`)."""
     start: str = ""
-    """Recipe whose finished run, beside this one, lends its weights: all of the same net, or VGG's net A its share."""
+    """Recipe whose finished run, beside this one or RECIPE/seed0 in the package, lends its weights: all of the same
+    net, or VGG's net A its share. Behind torchrun, which has a --start-method: -m -- paperlib train ..."""
 
     sides: tuple[int, int]
     """S_min and S_max in px: the smaller image side in training is drawn between them."""
@@ -102,6 +103,8 @@ class Recipe:
         low, high = self.sides
         _refuse(low > high, f"sides are S_min and S_max; {low} is above {high}")
         _refuse(not 0 <= self.pad < low, f"pad must lie in [0, {low}), not {self.pad}")
+        _refuse(self.crop < 1, f"crop_side must be above 0, not {self.crop_side}")
+        _refuse(self.crop != self.options.get("image_size", self.crop), "crop_side is not the image_size of the net")
         _refuse(low + 2 * self.pad < self.crop, f"sides start at {low} px, below the {self.crop} px crop")
         _refuse(self.test_side < self.crop, f"test_side Q = {self.test_side} px is below the {self.crop} px crop")
         _refuse(bool(self.milestones) != (self.schedule == "milestones"), "milestones go with schedule=milestones")
@@ -118,8 +121,8 @@ class Recipe:
 class Machine:
     """How a run is carried out: none of it belongs to the experiment, and a run may go on with other values.
 
-    The processes that torchrun starts and `accumulate` share out each batch: results are equal but for rounding, and
-    for batch norm, which takes the statistics of each share.
+    The processes that torchrun starts and `accumulate` share out each batch: results are equal but for rounding, for
+    batch norm, which takes the statistics of each share, and for dropout, which each process draws by itself.
     """
 
     workers: int | None = None

@@ -42,7 +42,8 @@ def borrow(model: nn.Module, recipe: Recipe, folder: Path) -> None:
         else:
             raise ValueError(f"{name} lends no weights to {recipe.model}")
     except (RuntimeError, ValueError) as error:
-        first = f"train it first: paperlib train {recipe.start} --out {beside}; or start anew with --start ''"
+        before = recipe.start.partition("/")[0]  # of RECIPE/seed0, a recorded run
+        first = f"train it first: paperlib train {before} --out {beside}; or start anew with --start ''"
         raise PaperlibError(f"cannot start from {recipe.start} ({error}); {first}") from error
 
 
@@ -137,14 +138,14 @@ def run(
     the state, and then end the process with status 143 and with KeyboardInterrupt.
     """
     complete = f"{folder}: the run is complete ({recipe.epochs} epochs); now: paperlib evaluate {folder}"
+    say = log if os.environ.get("RANK", "0") == "0" else (lambda line: None)  # one of the processes of a launcher
     if checkpoint.finished(folder):
         checkpoint.check(folder, recipe)
-        log(complete)
+        say(complete)
         return folder
-    accelerator = accelerate(recipe, machine, log)
+    accelerator = accelerate(recipe, machine, say)
     device, main = accelerator.device, accelerator.is_main_process
     process, processes = accelerator.process_index, accelerator.num_processes
-    say = log if main else (lambda line: None)
     torch.manual_seed(recipe.seed)
     dataset = data.load(recipe.data)
     model = build(recipe.model, num_classes=len(dataset.classes), **recipe.options)
@@ -245,6 +246,7 @@ def run(
             if board:
                 for key, value in row.items():
                     board.add_scalar(key, value, epoch + 1)
+                board.flush()
             if main:
                 checkpoint.save_metrics(folder, rows)
             progress = Progress(epoch + 1)

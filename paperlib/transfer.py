@@ -74,7 +74,7 @@ def _keep(found: list[Tensor], module: nn.Module, inputs: Any, output: Tensor) -
 
 
 def classifier(x: Tensor, labels: Tensor, kind: Kind = "svm") -> Any:
-    """A linear classifier of scikit-learn fitted to features (N, D): softmax (Tables 4 and 6) or SVMs (Table 7).
+    """A linear classifier of scikit-learn fitted to features (N, D): softmax (Tables 4 to 7) or SVMs (Table 7).
 
     Features are centred, and where D is above N turned into the N dimensions that they span, which changes no result.
     The penalty is C = c / s with s the mean square of a feature's length, and c the best of `PENALTIES` in three-fold

@@ -52,7 +52,7 @@ def principal_colours(images: Iterable[Tensor]) -> Shifts:
     """
     count, total, squares = 0, torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
     for image in images:
-        pixels = image.flatten(1).double() / 255
+        pixels = image.cpu().flatten(1).double() / 255
         count += pixels.shape[1]
         total += pixels.sum(dim=1)
         squares += pixels @ pixels.T

@@ -227,8 +227,8 @@ def test_transfer(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "was trained on tiny, and would be tested on images that it has seen" in capsys.readouterr().err
     assert main([*command, "--data", "tiny", "--untrained", "--kind", "softmax"]) == 0
     assert "5 a class: " in capsys.readouterr().out
-    assert main([*command, "--data", "tiny", "--untrained", "--per-class", "0"]) == 2
-    assert "--per-class, --most and --folds must be at least 1" in capsys.readouterr().err
+    assert main([*command, "--data", "tiny", "--untrained", "--per-class", "2"]) == 2
+    assert "--per-class must be at least 3" in capsys.readouterr().err
 
 
 def test_data_of_other_classes_than_the_run_are_refused(

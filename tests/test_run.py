@@ -255,6 +255,7 @@ def test_tensorboard_missing_is_said(tiny_recipe: Recipe, tmp_path: Path, monkey
 
 def test_tensorboard_gets_the_metrics(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[tuple[str, float, int]] = []
+    flushed: list[int] = []
 
     class Writer:
         def __init__(self, folder: str, purge_step: int) -> None:
@@ -263,11 +264,15 @@ def test_tensorboard_gets_the_metrics(tiny_recipe: Recipe, tmp_path: Path, monke
         def add_scalar(self, key: str, value: float, step: int) -> None:
             written.append((key, value, step))
 
+        def flush(self) -> None:
+            flushed.append(len(written))
+
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
     folder = run(dataclasses.replace(tiny_recipe, epochs=2), tmp_path / "run", Machine(tensorboard=True), log=quiet)
     rows = checkpoint.load_metrics(folder)
     assert [value for key, value, _ in written if key == "val_top1_error"] == [row["val_top1_error"] for row in rows]
     assert [step for key, _, step in written if key == "lr"] == [1, 2]
+    assert flushed == [len(written) // 2, len(written)]  # after each epoch: what is not flushed is lost
 
 
 def test_seeds_differ(tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path) -> None:

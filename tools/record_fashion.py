@@ -4,17 +4,19 @@ r"""Record the small nets of Fashion-MNIST: their errors, and what is in the tra
     python tools/sweep.py "fashion-mnist-*56" --seeds 0 1 --jobs 2 --out runs
     OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 -m paperlib train fashion-mnist-resnet20-long \
         --out runs/seed0/fashion-mnist-resnet20-long
-    python tools/sweep.py "fashion-mnist-densenet*" --seeds 0 1 --jobs 2 --out runs
+    python tools/sweep.py "fashion-mnist-densenet_*[4g]" --seeds 0 1 --jobs 2 --out runs
+    OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 -m paperlib train fashion-mnist-densenet_bc16_k48-again \
+        --seed 2 --out runs/seed2/fashion-mnist-densenet_bc16_k48-again
     python tools/record_fashion.py runs
 
 evaluation.json: the error on the training images, seen whole and unmirrored, and on the test images, looked at here,
-once. Of ResNets and plain nets signals.json, on the first 512 training images: the standard deviation of each 3x3
-layer's response, after its batch norm and before ReLU or addition (ResNet, Figure 7), and the norm of the loss's
-gradient by the output of each block, a mean over images. Of DenseNets the weights, rounded to float16, which are those
-whose errors are counted (not in the package are the 1.4 MB of the longer recipe's second seed), and cuts.json, on every
-sixth validation image: the error where one reader gets zeros, or the mean of each map, instead of the maps of one
-source (readers and sources as in DenseNet, Figure 5). Runs that are not there, not finished, or recorded already are
-left out.
+once; of a second cycle that is all. Of ResNets and plain nets signals.json, on the first 512 training images: the
+standard deviation of each 3x3 layer's response, after its batch norm and before ReLU or addition (ResNet, Figure 7),
+and the norm of the loss's gradient by the output of each block, a mean over images. Of DenseNets the weights, rounded
+to float16, which are those whose errors are counted (not in the package are the 1.4 MB of the longer recipe's second
+seed), and cuts.json, on every sixth validation image: the error where one reader gets zeros, or the mean of each map,
+instead of the maps of one source (readers and sources as in DenseNet, Figure 5). Runs that are not there, not
+finished, or recorded already are left out.
 """
 
 import argparse
@@ -35,9 +37,14 @@ from paperlib import RECIPES, checkpoint, data
 from paperlib.cli import Evaluate
 from paperlib.models.densenet import DenseBlock, DenseNet
 from paperlib.models.resnet import Block, ResNet
+from paperlib.recipes import Recipe
 from paperlib.transforms import TestView
 
-WISHES = {"test": Evaluate((), precision="bf16"), "train": Evaluate((), precision="bf16", split="train")}
+
+def wishes(recipe: Recipe) -> dict[str, Evaluate]:
+    """Test and training images, in the arithmetic that the net was trained in."""
+    arithmetic: Any = recipe.precision
+    return {"test": Evaluate((), precision=arithmetic), "train": Evaluate((), precision=arithmetic, split="train")}
 
 
 def signals(run: Path, count: int = 512) -> dict[str, list[float]]:
@@ -121,7 +128,7 @@ def cuts(run: Path, every: int = 6, chunk: int = 250) -> dict[str, Any]:
 
     wrong: Counter[tuple[str, str, int, int]] = Counter()
     whole = 0
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
         hooks = [one.register_forward_pre_hook(add) for found in blocks.values() for one in found]
         for images, labels in parts:
             whole += int((net(views(images)).argmax(dim=1) != labels).sum())
@@ -158,12 +165,13 @@ def main() -> None:
         target = RUNS / run.name / run.parent.name
         if not checkpoint.finished(run) or (target / "evaluation.json").exists():
             continue
-        dense = "densenet" in run.name
-        copy(run, target, weights=dense)
-        counted = passes(target if dense else run, WISHES, kept=run)
-        if dense:
+        recipe, _ = checkpoint.load_recipe(run)
+        read = "densenet" in run.name and not recipe.start  # into; of a second cycle the errors are all
+        copy(run, target, weights=read)
+        counted = passes(target if read else run, wishes(recipe), kept=run)
+        if read:
             checkpoint.write(target / "cuts.json", (json.dumps(cuts(target), indent=1) + "\n").encode())
-        else:
+        elif not recipe.start:
             checkpoint.write(target / "signals.json", (json.dumps(signals(run), indent=1) + "\n").encode())
         write(target, {name: row(one.scales, one.errors) for name, one in counted.items()})
 

@@ -18,9 +18,9 @@ from paperlib import RECIPES
 
 
 def ancestors(name: str) -> int:
-    """How many recipes come before this one: those that wait for nothing are trained first."""
+    """How many recipes come before this one: those that wait for nothing, or for a recorded run, are trained first."""
     start = RECIPES[name].start
-    return 1 + ancestors(start) if start else 0
+    return 1 + ancestors(start) if start in RECIPES else 0
 
 
 def main() -> int:

@@ -102,7 +102,7 @@ class AlexNet(nn.Module):
         """Section 5: weights N(0, 0.01^2); biases 1 in layers 2, 4, 5, 6, 7, so that their ReLUs start awake, else 0.
 
         Departs from the paper: a layer that has the share s of the paper's inputs takes N(0, 0.01^2 / s), since signals
-        of a narrow net would fade. At width 1 and 224 px, s is 1.
+        of a narrow net would fade. s counts `width` and `image_size` alone, at width 1 and 224 px it is 1.
         """
         shares = {"conv1": 1.0, "fc6": width * (side / 6) ** 2}
         for name, layer in [*self.features.named_children(), *self.classifier.named_children()]:

@@ -9,7 +9,7 @@ class LocalResponseNorm(nn.LocalResponseNorm):
     """PyTorch's layer of this name, faster on a CPU (AlexNet, section 3.3).
 
     The sum over neighbouring maps is a 1x1 convolution with a band of ones, where PyTorch pools in three dimensions:
-    the same numbers but for rounding. Under autocast it computes in bf16 or fp16, where PyTorch's takes fp32.
+    the same numbers but for rounding. Under autocast the sum is in bf16 or fp16, where PyTorch's takes fp32.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -17,5 +17,6 @@ class LocalResponseNorm(nn.LocalResponseNorm):
         i = torch.arange(x.shape[1], device=x.device)
         offset = i - i[:, None]  # (C, C), from the map normalised to the one that is summed
         band = (offset >= -(self.size // 2)) & (offset <= (self.size - 1) // 2)
-        sums = F.conv2d(x.square(), band.to(x.dtype)[:, :, None, None])
-        return x * (self.k + self.alpha / self.size * sums).pow(-self.beta)
+        small = x * (self.alpha / self.size) ** 0.5  # scaled before it is squared: 256 * 256 is infinite in fp16
+        sums = F.conv2d(small.square(), band.to(x.dtype)[:, :, None, None])
+        return x * (self.k + sums).pow(-self.beta)

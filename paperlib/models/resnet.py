@@ -249,6 +249,7 @@ def _name_here(name: str) -> str:
 
 
 BUILDERS = {
-    **{name: partial(ResNet, IMAGENET, *row) for name, row in TABLE_1.items()},
-    **{name: partial(ResNet, SMALL, *row) for name, row in TABLE_6.items()},
+    name: partial(ResNet, form, block, counts, shortcut=None if block == "plain" else form.shortcut)
+    for form, table in ((IMAGENET, TABLE_1), (SMALL, TABLE_6))
+    for name, (block, counts) in table.items()
 }

@@ -122,7 +122,8 @@ class ZFNet(nn.Module):
         Departs from the paper: "weights initialised to 10^-2" (section 3), taken at its word, makes all filters of a
         layer equal, and they stay so, but for the few at the ends of a normalisation, which have fewer neighbours;
         10^-2 is read as a standard deviation, as in AlexNet. And a layer that has the share s of the paper's inputs
-        takes N(0, 0.01^2 / s), since signals of a narrow net would fade; at width 1 and 224 px, s is 1.
+        takes N(0, 0.01^2 / s), since signals of a narrow net would fade; s counts `width` and `image_size`
+        alone, not `hidden` or `removed`: at width 1 and 224 px it is 1.
         """
         first, *_ = self.classifier.named_children()  # fc6, unless removed
         shares = {"conv1": 1.0, first[0]: width * (side / 6) ** 2}
