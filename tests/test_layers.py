@@ -32,6 +32,13 @@ def test_response_norm_under_autocast_is_as_close_as_bf16_can_be() -> None:
     torch.testing.assert_close(y.float(), layer(x), rtol=2**-6, atol=0)
 
 
+def test_response_norm_of_large_activations_is_finite_in_half_precision() -> None:
+    """300 squared is beyond fp16; inputs of 8 bits with only the mean subtracted give such activations."""
+    x = torch.full((1, 96, 3, 3), 300.0)
+    layer = LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+    torch.testing.assert_close(layer(x.half()).float(), layer(x), rtol=2**-8, atol=0)
+
+
 def test_response_norm_has_no_multiply_adds_with_weights() -> None:
     table = anatomy(build("zfnet", num_classes=2, width=1 / 16, image_size=64))
     assert table["norm1"].macs == table["norm2"].macs == 0

@@ -5,6 +5,7 @@ import torch
 
 from paperlib import MODELS, build
 from paperlib.errors import PaperlibError
+from paperlib.models import options
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -28,6 +29,15 @@ def test_capitals_do_not_hide_a_near_name() -> None:
 def test_a_far_off_name_lists_all() -> None:
     with pytest.raises(PaperlibError, match=r"unknown model 'zzz'; known: .*vgg11.*vgg19"):
         build("zzz")
+
+
+def test_options_show_the_defaults_of_each_net() -> None:
+    assert options("resnet50")["shortcut"] == "B"
+    assert options("resnet20")["shortcut"] == "A"
+    assert options("plain20")["shortcut"] is None
+    assert options("densenet_bc100_k12") == {
+        "bottleneck": True, "compression": 0.5, "dropout": 0.0, "memory_efficient": False
+    }  # fmt: skip
 
 
 def test_an_unknown_option_names_the_near_one() -> None:

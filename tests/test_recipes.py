@@ -39,6 +39,8 @@ from .conftest import counted
         ({"sides": (64, 32)}, "64 is above 32"),
         ({"sides": (31, 64)}, "sides start at 31 px, below the 32 px crop"),
         ({"test_side": 31}, "Q = 31 px is below the 32 px crop"),
+        ({"crop_side": -1}, "crop_side must be above 0, not -1"),
+        ({"crop_side": 64, "sides": (64, 80), "test_side": 72}, "crop_side is not the image_size of the net"),
         ({"milestones": (2, 3)}, "milestones go with schedule=milestones"),
         ({"schedule": "milestones"}, "milestones go with schedule=milestones"),
     ],
@@ -160,6 +162,15 @@ def test_imagenet_resnet_is_the_papers(name: str) -> None:
     assert (r.sides, r.crop, r.mirror, r.colours, r.batch_size) == ((256, 480), 224, True, "imagenet", 256)
     assert (r.lr, r.schedule, r.weight_decay, r.momentum, r.nesterov) == (0.1, "plateau", 1e-4, 0.9, False)
     assert r.epochs == round(60e4 * 256 / 1_281_167)
+
+
+@pytest.mark.parametrize("model", ["densenet40_k12", "densenet_bc100_k12"])
+def test_each_cifar_is_normalised_by_its_own_statistics(model: str) -> None:
+    """DenseNet, section 4.1: the channel means and standard deviations of the set."""
+    ten, hundred = (RECIPES[f"cifar{n}-{model}"] for n in (10, 100))
+    assert [round(m / 255, 3) for m in ten.mean] == [0.491, 0.482, 0.447]
+    assert [round(m / 255, 3) for m in hundred.mean] == [0.507, 0.487, 0.441]
+    assert [round(s / 255, 3) for s in hundred.std] == [0.267, 0.256, 0.276]
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith(("cifar10-resnet", "cifar10-plain"))])
