@@ -256,7 +256,7 @@ def _densenet() -> dict[str, Recipe]:
         options={"depth": 16, "growth_rate": 48},
         data="fashion-mnist",
         source="a second cycle of the rate after fashion-mnist-densenet_bc16_k48-long, and its values",
-        target="at least 95% right",
+        target="at least 95% right; the recorded run reached 94.4%, as the first cycle had",
         **FASHION_RESNET | longer | again,
     )
     for model in ("densenet121", "densenet161", "densenet169", "densenet201", "densenet264"):
