@@ -22,7 +22,7 @@ import torch
 from memory import peak_bytes
 from torch import Tensor, nn
 
-from paperlib import build, checkpoint
+from paperlib import build, files
 from paperlib.anatomy import anatomy
 from paperlib.dense import dense, fully_convolutional
 from paperlib.evaluate import average, center, mirrored, multi_crop, ten_crop
@@ -143,7 +143,7 @@ def main() -> None:
     report["images per second"] = rates = protocols(args.rounds, args.images)
     for name, rate in rates.items():
         print(f"{name:26}{rate['median']:8.1f} images/s ({rate['least']:.1f}-{rate['greatest']:.1f})")
-    checkpoint.write(args.out, (json.dumps(report, indent=2) + "\n").encode())
+    files.write(args.out, (json.dumps(report, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -21,10 +21,11 @@ from typing import Any
 
 import torch
 
-from paperlib import checkpoint, data, train
-from paperlib.experiments import RECIPES
-from paperlib.recipes import Machine, Recipe
-from paperlib.run import run
+from paperlib import data, runs
+from paperlib.recipes import RECIPES
+from paperlib.recipes.recipe import Machine, Recipe
+from paperlib.training import checkpoint, epoch
+from paperlib.training.run import run
 
 TARGET = Path(__file__).parent / "results" / "kill.json"
 RECIPE = Recipe(
@@ -65,7 +66,7 @@ def start(folder: Path) -> int:
         try:
             data.DATASETS["colours"] = colours
             torch.set_num_threads(1)
-            train.LOOK = 1
+            epoch.LOOK = 1
             run(RECIPE, folder, Machine(save_minutes=0.0), log=lambda line: None)
             os._exit(0)
         except BaseException:
@@ -85,11 +86,11 @@ def finish(folder: Path) -> float:
 def unreadable(folder: Path) -> list[str]:
     """What is wrong with the files of a run folder: nothing, one hopes."""
     wrong = []
-    readers = [lambda path=path: checkpoint._read_state(path) for path in checkpoint.states(folder)]
+    readers = [lambda path=path: checkpoint._read_state(path) for path in runs.states(folder)]
     if (folder / "recipe.json").exists():
-        readers += [lambda: checkpoint.load_recipe(folder), lambda: checkpoint.load_metrics(folder)]
-    if checkpoint.finished(folder):
-        readers.append(lambda: checkpoint.load_model(folder))
+        readers += [lambda: runs.load_recipe(folder), lambda: runs.load_metrics(folder)]
+    if runs.finished(folder):
+        readers.append(lambda: runs.load_model(folder))
     for read in readers:
         try:
             read()
@@ -107,7 +108,7 @@ def kill(kills: int, seed: int, scratch: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"kills": [], "runs": 0, "equal": 0, "unreadable": [], "seconds_undisturbed": seconds}
     while len(found["kills"]) < kills:
         folder = scratch / f"run{found['runs']}"
-        while not checkpoint.finished(folder):
+        while not runs.finished(folder):
             if len(found["kills"]) == kills:
                 finish(folder)
                 break
@@ -117,7 +118,7 @@ def kill(kills: int, seed: int, scratch: Path) -> dict[str, Any]:
             _, status = os.waitpid(child, 0)
             assert os.WIFSIGNALED(status) or status == 0, f"the run failed by itself: {status}"
             if os.WIFSIGNALED(status):
-                newest = [path.stem.removeprefix("state-") for path in checkpoint.states(folder)[:1]]
+                newest = [path.stem.removeprefix("state-") for path in runs.states(folder)[:1]]
                 in_write = (folder / f".partial-{child}").exists()
                 kept = {"second": round(moment, 3), "steps_saved": int(*newest or ["0"]), "in_a_write": in_write}
                 found["kills"].append(kept)

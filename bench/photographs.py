@@ -29,7 +29,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from paperlib import build, checkpoint, data
+from paperlib import build, data, files
 from paperlib.dense import dense
 from paperlib.evaluate import Errors, evaluate
 from paperlib.models.vgg import VGG
@@ -158,7 +158,7 @@ def main() -> None:
     print(json.dumps(report, indent=2))
     assert photographs.read == found.images == sum(came) == args.count
     assert report["floor_rises_mb"] < BOUND
-    checkpoint.write(args.out, (json.dumps(report, indent=2) + "\n").encode())
+    files.write(args.out, (json.dumps(report, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional as F
 
 from paperlib import data
-from paperlib.batches import EpochOrder, Rescaled, TrainViews, own_signals, whole
+from paperlib.training.batches import EpochOrder, Rescaled, TrainViews, own_signals, whole
 from paperlib.transforms import TrainView, rescale
 
 TARGET = Path(__file__).parent / "results" / "photographs_from_disk.json"

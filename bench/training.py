@@ -34,12 +34,12 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from paperlib import build, checkpoint, data
+from paperlib import build, data, runs
 from paperlib.anatomy import anatomy
 from paperlib.evaluate import evaluate, one_view
 from paperlib.models import MODELS
-from paperlib.recipes import Recipe
-from paperlib.run import run
+from paperlib.recipes.recipe import Recipe
+from paperlib.training.run import run
 from paperlib.transforms import TestView
 
 PARTS = ("loops", "short", "steps", "errors")
@@ -201,7 +201,7 @@ def ours(name: str, loop: Loop, epochs: int, seed: int) -> tuple[float, float]:
         start = time.perf_counter()
         run(recipe, Path(folder) / "run", log=lambda line: None)
         seconds = time.perf_counter() - start
-        return seconds, checkpoint.load_metrics(Path(folder) / "run")[-1]["val_top1_error"]
+        return seconds, runs.load_metrics(Path(folder) / "run")[-1]["val_top1_error"]
 
 
 def plain(name: str, loop: Loop, epochs: int, seed: int) -> tuple[float, float]:

@@ -13,15 +13,16 @@ import tyro
 from torch.utils.data import ConcatDataset, Subset
 
 import paperlib
-from paperlib import checkpoint, data, posteriors
-from paperlib.deconvnet import ascend, cut, occlusion, project, top_activations
+from paperlib import data, protocols, runs
+from paperlib.deconvnet import ascend, cut, project, top_activations
 from paperlib.dense import Pool, dense
 from paperlib.errors import PaperlibError, unknown
 from paperlib.evaluate import MEMORY, Predictor, average, center, evaluate, mirrored, multi_crop, ten_crop
-from paperlib.experiments import RECIPES, recipe
 from paperlib.models import MODELS, build, options
-from paperlib.posteriors import Pass
-from paperlib.recipes import PLAIN, Machine, Recipe
+from paperlib.occlusion import occlusion
+from paperlib.protocols import Pass
+from paperlib.recipes import RECIPES, recipe
+from paperlib.recipes.recipe import PLAIN, Machine, Recipe
 from paperlib.transfer import Kind, features, probe
 from paperlib.transforms import TestView, denormalize
 
@@ -165,7 +166,7 @@ def list_command(args: Sequence[str]) -> None:
 
 def train_command(args: Sequence[str]) -> None:
     """Train a recipe: paperlib train RECIPE [--out FOLDER] [--epochs 20] [--lr 0.02] [--skip-bad] ..."""
-    from paperlib.run import run
+    from paperlib.training.run import run
 
     if not args or args[0].startswith("-"):
         print(f"{train_command.__doc__}\n\nrecipes")
@@ -196,27 +197,27 @@ def evaluate_command(args: Sequence[str]) -> None:
             predictor(run, wish)  # what does not go together is refused before the first has taken its time
     passes: list[Pass] = []
     for run in wish.runs:
-        for one in posteriors.load(Path(run)) if Path(run).is_file() else [measured(run, wish)]:
-            posteriors.same_images((passes or [one])[0], one)
+        for one in protocols.load(Path(run)) if Path(run).is_file() else [measured(run, wish)]:
+            protocols.same_images((passes or [one])[0], one)
             passes.append(one)
             scales = ",".join(str(q) for q in one.scales)
             print(f"{one.run}  {one.data}/{one.split}  {one.protocol} Q={scales}\n{one.errors}", flush=True)
     if wish.save:
-        posteriors.save(wish.save, passes)
+        protocols.save(wish.save, passes)
     if len(passes) > 1:
-        print(f"fusion of {len(passes)}\n{posteriors.fusion(passes).errors}")
+        print(f"fusion of {len(passes)}\n{protocols.fusion(passes).errors}")
     print(f"chance: top-1 error {100 - 100 / len(passes[0].classes):.2f}%")
 
 
 def measured(run: str, wish: Evaluate) -> Pass:
     """A pass of a run over its images. PaperlibError where the data are not those of the run."""
-    made, classes = checkpoint.load_recipe(run)
+    made, classes = runs.load_recipe(run)
     predict = predictor(run, wish)
     dataset = data.load(made.data)
     if dataset.classes != classes:
         raise PaperlibError(f"{made.data} has other classes than the run {run} was trained on; are the data whole?")
     split: data.Split = getattr(dataset, wish.split)
-    bad = (checkpoint.load_bad(checkpoint.find(run)) or {}).get(wish.split, {})  # of train and val, by --skip-bad
+    bad = (runs.load_bad(runs.find(run)) or {}).get(wish.split, {})  # of train and val, by --skip-bad
     indices = [i for i in range(0, len(split), wish.every) if i not in bad]
     labels = split.labels[indices]
     images = Subset(split.images, indices)  # type: ignore[arg-type, var-annotated]
@@ -238,8 +239,8 @@ def measured(run: str, wish: Evaluate) -> Pass:
 
 def predictor(run: str, wish: Evaluate) -> Predictor:
     """The predictor of a run that the options ask for; PaperlibError where they do not go together."""
-    made, _ = checkpoint.load_recipe(run)
-    model = checkpoint.load_model(run).to(DEVICE).to(memory_format=torch.channels_last)  # up to 2 times faster
+    made, _ = runs.load_recipe(run)
+    model = runs.load_model(run).to(DEVICE).to(memory_format=torch.channels_last)  # up to 2 times faster
     sides, memory = wish.scales or (made.test_side,), wish.memory
     crops = model, sides, made.crop, made.mean, made.std
     if "dense" not in wish.protocol and wish.pool is not None:
@@ -278,8 +279,8 @@ def draw_deconvnet(args: Sequence[str]) -> None:
     wish = tyro.cli(Deconvnet, args=list(args), prog="paperlib visualize deconvnet")
     if wish.every < 1:
         raise PaperlibError(f"--every must be at least 1, not {wish.every}")
-    made, _ = checkpoint.load_recipe(wish.run)
-    model = checkpoint.load_model(wish.run).to(DEVICE)
+    made, _ = runs.load_recipe(wish.run)
+    model = runs.load_model(wish.run).to(DEVICE)
     count = ascend(model, torch.zeros(1, 3, made.crop, made.crop), wish.layer).maps.shape[1]
     if wrong := [m for m in wish.maps if not 0 <= m < count]:
         raise PaperlibError(f"no map {wrong[0]} in {wish.layer}: it has {count}, from 0 on")
@@ -304,10 +305,10 @@ def draw_occlusion(args: Sequence[str]) -> None:
     from paperlib import figures
 
     wish = tyro.cli(Occlude, args=list(args), prog="paperlib visualize occlusion")
-    made, classes = checkpoint.load_recipe(wish.run)
+    made, classes = runs.load_recipe(wish.run)
     if wish.label is not None and wish.label not in classes:
         raise unknown("class", wish.label, classes)
-    model = checkpoint.load_model(wish.run).to(DEVICE)
+    model = runs.load_model(wish.run).to(DEVICE)
     view = TestView(made.test_side, made.crop, made.mean, made.std)(data.photograph(wish.image))
     with torch.inference_mode():
         posteriors = model(view[None].to(DEVICE)).softmax(dim=1)[0]
@@ -338,12 +339,12 @@ def transfer_command(args: Sequence[str]) -> None:
     wish = tyro.cli(Transfer, args=list(args), prog="paperlib transfer")
     if wish.folds < 1 or wish.most < 1 or min(wish.per_class, default=0) < 3:
         raise PaperlibError("--per-class must be at least 3 (for the cross-validation), --most and --folds at least 1")
-    made, classes = checkpoint.load_recipe(wish.run)
+    made, classes = runs.load_recipe(wish.run)
     if wish.data == made.data and not wish.untrained:
         raise PaperlibError(f"{wish.run} was trained on {made.data}, and would be tested on images that it has seen")
     torch.manual_seed(made.seed)
     untrained = build(made.model, num_classes=len(classes), **made.options) if wish.untrained else None
-    model = (untrained or checkpoint.load_model(wish.run)).to(DEVICE)
+    model = (untrained or runs.load_model(wish.run)).to(DEVICE)
     dataset = data.load(wish.data)
     splits = dataset.train, dataset.val, dataset.test
     view = TestView(wish.side or made.test_side, made.crop, made.mean, made.std)

@@ -14,13 +14,11 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from paperlib.errors import PaperlibError, unknown
-from paperlib.evaluate import View
+from paperlib.transforms import Images, View
 
-Images = Sequence[Tensor] | Tensor
 Unit = int | tuple[int, int, int]  # a whole map, or one activation: map, row, column
 Size = tuple[int, int]  # height, width
 _FEATURES = (nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.LocalResponseNorm, nn.BatchNorm2d, nn.Dropout)
-_CLASSIFIER = (nn.Linear, nn.ReLU, nn.Dropout)
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,13 @@ def ascend(model: nn.Module, views: Tensor, layer: str) -> Ascent:
     if x.dim() != 4:
         raise PaperlibError(f"views must be (N, 3, H, W), not {tuple(x.shape)}")
     switches, sizes = {}, {}
-    for name, module in _stack(model, layer):
+    for name, module in layers_up_to(model, layer):
         sizes[name] = (x.shape[2], x.shape[3])
         if isinstance(module, nn.MaxPool2d):
             window = module.kernel_size, module.stride, module.padding, module.dilation
             x, switches[name] = F.max_pool2d(x, *window, ceil_mode=module.ceil_mode, return_indices=True)
         else:
-            x = _up(module, x)
+            x = apply_layer(module, x)
     return Ascent(layer, x, switches, sizes)
 
 
@@ -109,7 +107,7 @@ def descend(model: nn.Module, ascent: Ascent, signal: Tensor) -> Tensor:
     """
     if signal.shape[1:] != ascent.maps.shape[1:] or len(ascent.maps) not in (1, len(signal)):
         raise PaperlibError(f"a signal {tuple(signal.shape)} does not fit maps {tuple(ascent.maps.shape)}")
-    for name, module in reversed(_stack(model, ascent.layer)):
+    for name, module in reversed(layers_up_to(model, ascent.layer)):
         if isinstance(module, nn.MaxPool2d):
             signal = unpool(signal, ascent.switches[name].expand(len(signal), -1, -1, -1), ascent.sizes[name])
         elif isinstance(module, nn.ReLU):
@@ -134,7 +132,7 @@ def receptive_boxes(model: nn.Module, layer: str, positions: Tensor, size: Size)
     Boxes (..., 4): top, left, bottom, right, the last two exclusive, clipped to the image.
     """
     field, jump, start = torch.ones(2), torch.ones(2), torch.zeros(2)  # of unit (0, 0), down and across
-    for _, module in _stack(model, layer):
+    for _, module in layers_up_to(model, layer):
         if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
             start = start - torch.tensor(module.padding) * jump
             field = field + (torch.tensor(module.kernel_size) - 1) * torch.tensor(module.dilation) * jump
@@ -195,72 +193,7 @@ def top_activations(
     return Top(layer, *best)
 
 
-@dataclass(frozen=True)
-class Occlusion:
-    """The maps of Figure 7; entry (i, j) is of the square with its top at row `offsets[i]`, its left at `offsets[j]`.
-
-    `activation` (n, n): the sum over map `channel` of `layer`; `projection` (3, H, W): that map of the unoccluded
-    image in pixels; `probability` (n, n): of the right class; `label` (n, n): the most probable class.
-    """
-
-    layer: str
-    channel: int
-    activation: Tensor
-    projection: Tensor
-    probability: Tensor
-    label: Tensor
-    offsets: range
-
-
-@torch.no_grad()
-def occlusion(
-    model: nn.Module, image: Tensor, label: int, square: int, stride: int, fill: float = 0.0, layer: str | None = None
-) -> Occlusion:
-    """Cover the view `image` (3, H, W) of class `label` by a grey square, wherever it fits (section 4.2, Figure 7).
-
-    `square` and `stride` are in px; the paper gives neither. What is left at the right and at the bottom, where the
-    stride does not divide, is not covered. `fill` is in the units of the view: 0 is the mean colour.
-    `layer` is by default the last ReLU of the features, layer 5. The map watched has the strongest response to the
-    whole image, by the sum over space that is then recorded; how the paper measures "strongest" it does not say.
-
-    Raises PaperlibError for a square, stride, label or view that does not fit, and as `ascend` does.
-    """
-    features, classifier = _stack(model), _children(model, "classifier", _CLASSIFIER)
-    layer = layer or [name for name, module in features if isinstance(module, nn.ReLU)][-1]
-    above = [*features[len(_stack(model, layer)) :], ("flatten", nn.Flatten()), *classifier]
-    side = getattr(model, "image_size", image.shape[-1])
-    if image.shape != (3, side, side):
-        raise PaperlibError(f"the image must be a view (3, {side}, {side}), not {tuple(image.shape)}")
-    if not 1 <= square <= side or stride < 1:
-        raise PaperlibError(f"a square of {square} px every {stride} px does not fit an image of {side} px")
-    last = classifier[-1][1]
-    assert isinstance(last, nn.Linear)
-    if not 0 <= label < last.out_features:
-        raise PaperlibError(f"no class {label}; the net has {last.out_features}")
-
-    ascent = ascend(model, image[None], layer)
-    channel = int(ascent.maps.sum(dim=(2, 3)).argmax())
-    offsets = range(0, side - square + 1, stride)
-    corners = [(top, left) for top in offsets for left in offsets]
-    activations, posteriors = [], []
-    for i in range(0, len(corners), 32):
-        batch = corners[i : i + 32]
-        x = image.repeat(len(batch), 1, 1, 1)
-        for covered, (top, left) in zip(x, batch, strict=True):
-            covered[:, top : top + square, left : left + square] = fill
-        x = ascend(model, x, layer).maps
-        activations.append(x[:, channel].sum(dim=(1, 2)))
-        for _, module in above:
-            x = _up(module, x)
-        posteriors.append(x.softmax(dim=1))
-    grid = len(offsets), len(offsets)
-    probabilities = torch.cat(posteriors).view(*grid, -1)  # (n, n, classes)
-    projection = descend(model, ascent, keep(ascent.maps, [channel]))[0]
-    activation, most_probable = torch.cat(activations).view(grid), probabilities.argmax(dim=2)
-    return Occlusion(layer, channel, activation, projection, probabilities[..., label], most_probable, offsets)
-
-
-def _children(model: nn.Module, part: str, known: tuple[type[nn.Module], ...]) -> list[tuple[str, nn.Module]]:
+def plain_layers(model: nn.Module, part: str, known: tuple[type[nn.Module], ...]) -> list[tuple[str, nn.Module]]:
     """The named layers of `model.features` or `model.classifier`; PaperlibError where one has no known way down."""
     sequence = getattr(model, part, None)
     if not isinstance(sequence, nn.Sequential):
@@ -276,16 +209,16 @@ def _children(model: nn.Module, part: str, known: tuple[type[nn.Module], ...]) -
     return list(sequence.named_children())
 
 
-def _stack(model: nn.Module, layer: str | None = None) -> list[tuple[str, nn.Module]]:
+def layers_up_to(model: nn.Module, layer: str | None = None) -> list[tuple[str, nn.Module]]:
     """The feature layers up to and including `layer`, all of them without it."""
-    layers = _children(model, "features", _FEATURES)
+    layers = plain_layers(model, "features", _FEATURES)
     names = [name for name, _ in layers]
     if layer is not None and layer not in names:
         raise unknown("layer", layer, names)
     return layers if layer is None else layers[: names.index(layer) + 1]
 
 
-def _up(module: nn.Module, x: Tensor) -> Tensor:
+def apply_layer(module: nn.Module, x: Tensor) -> Tensor:
     """The output of `module` in evaluation, whatever its mode; `x` is left as it is."""
     if isinstance(module, nn.ReLU):
         return F.relu(x)

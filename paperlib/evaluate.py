@@ -20,9 +20,8 @@ from tqdm.auto import tqdm
 
 from paperlib.errors import PaperlibError
 from paperlib.modes import evaluating
-from paperlib.transforms import RGB, CropViews, TestView, five_crops, grid_crops
+from paperlib.transforms import RGB, CropViews, TestView, View, five_crops, grid_crops
 
-View = Callable[[Tensor], Tensor]
 Predictor = Callable[[Sequence[Tensor]], Tensor]
 MEMORY = 256  # MB of decoded images, and as much again for one pass through the net
 CHUNK = 256  # images that wait for each other, so that views of one shape meet

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from paperlib.errors import PaperlibError, unknown
-from paperlib.evaluate import View
 from paperlib.modes import evaluating
+from paperlib.transforms import Images, View
 
-Images = Sequence[Tensor] | Tensor
 Kind = Literal["softmax", "svm"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 PENALTIES = (0.1, 1.0, 10.0, 100.0)  # c of both classifiers

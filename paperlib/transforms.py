@@ -13,6 +13,8 @@ from torchvision.transforms.v2 import functional as F
 
 from paperlib.errors import PaperlibError
 
+Images = Sequence[Tensor] | Tensor  # uint8 RGB (3, H, W) each
+View = Callable[[Tensor], Tensor]  # from an image to what a net takes of it
 RGB = tuple[float, float, float]
 Shifts = tuple[RGB, RGB, RGB]
 

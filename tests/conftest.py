@@ -12,9 +12,9 @@ from torch import nn
 from torchvision.transforms.v2.functional import to_pil_image
 
 from paperlib import build, data, transforms
-from paperlib.experiments import RECIPES
-from paperlib.recipes import Recipe
-from paperlib.run import run
+from paperlib.recipes import RECIPES
+from paperlib.recipes.recipe import Recipe
+from paperlib.training.run import run
 
 settings.register_profile("same every time", derandomize=True)
 settings.load_profile("same every time")

@@ -18,11 +18,13 @@ import pytest
 import torch
 from PIL import Image
 
-from paperlib import batches, checkpoint, data
+from paperlib import data, runs
 from paperlib.cli import main
+from paperlib.data import sets
 from paperlib.errors import PaperlibError
-from paperlib.recipes import Machine, Recipe
-from paperlib.run import run
+from paperlib.recipes.recipe import Machine, Recipe
+from paperlib.training import batches
+from paperlib.training.run import run
 
 from .conftest import photograph_folder, tiny_data
 from .test_run import quiet
@@ -166,7 +168,7 @@ def test_skip_bad_counts_and_lists_them(bad_recipe: Recipe, tmp_path: Path, monk
     assert lines[1].startswith("1 photographs of val cannot be read")
     assert len({i for i, _ in seen}) == len(seen) == 32
     assert not {i for i, _ in seen} & {int(i) for i in listed["train"]}
-    assert checkpoint.finished(folder)
+    assert runs.finished(folder)
     assert not (tmp_path / "executed").exists()
 
 
@@ -245,7 +247,7 @@ def test_an_imagenet_that_was_not_unpacked_to_the_end_is_refused(
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
     place = photograph_folder(tmp_path / "imagenet", train=5, val=1)
     torch.save(({name: (name,) for name in tiny_data(False).classes}, []), place / "meta.bin")  # from the devkit
-    monkeypatch.setattr(data, "IMAGENET", {"train": 20, "val": 4})
+    monkeypatch.setattr(sets, "IMAGENET", {"train": 20, "val": 4})
     assert main(["data", "imagenet"]) == 0
     assert "4 classes, 20 train, 0 val, 4 test images" in capsys.readouterr().out  # 4% of 5 are none
     (place / "train" / "red" / "000.png").unlink()
@@ -255,7 +257,7 @@ def test_an_imagenet_that_was_not_unpacked_to_the_end_is_refused(
 
 def test_a_pickle_offered_as_a_state_is_not_run(tiny_recipe: Recipe, tiny_run: Path) -> None:
     (tiny_run / "weights.safetensors").unlink()
-    for path in checkpoint.states(tiny_run):
+    for path in runs.states(tiny_run):
         torch.save({"model": Trap(tiny_run / "executed")}, path)
     with pytest.raises(PaperlibError, match="no state in"):
         run(tiny_recipe, tiny_run, log=quiet)
@@ -268,7 +270,7 @@ def test_a_state_of_another_net_is_refused(tiny_recipe: Recipe, tiny_run: Path) 
     content = json.loads(path.read_text())
     content["recipe"]["options"]["width"] = 0.125
     path.write_text(json.dumps(content))
-    recipe = checkpoint.load_recipe(tiny_run)[0]
+    recipe = runs.load_recipe(tiny_run)[0]
     with pytest.raises(PaperlibError, match=r"(?s)is the state of another net .*size mismatch"):
         run(recipe, tiny_run, log=quiet)
 

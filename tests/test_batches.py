@@ -10,9 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paperlib import batches, data
-from paperlib.batches import EpochOrder, Rescaled, TrainViews, kept
+from paperlib import data
 from paperlib.errors import PaperlibError
+from paperlib.training import batches
+from paperlib.training.batches import EpochOrder, Rescaled, TrainViews, kept
 from paperlib.transforms import TrainView
 
 from .conftest import tiny_data
@@ -42,7 +43,7 @@ def test_the_shares_of_a_step_are_the_step(
 ) -> None:
     """However many processes and parts: each good image counts once, in the step where one process alone has it."""
 
-    def steps(processes: int, parts: int) -> list[list[data.Tensor]]:
+    def steps(processes: int, parts: int) -> list[list[torch.Tensor]]:
         orders = [EpochOrder(size, batch_size, 0, p, processes, parts, bad) for p in range(processes)]
         for order in orders:
             order.start = start

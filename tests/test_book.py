@@ -11,11 +11,11 @@ import pytest
 import torch
 import yaml
 
-from paperlib import build, checkpoint, data, evaluate
+from paperlib import build, data, evaluate, pretrained
 from paperlib.anatomy import anatomy
 from paperlib.dense import dense
-from paperlib.experiments import RECIPES
-from paperlib.recipes import Machine, Recipe
+from paperlib.recipes import RECIPES
+from paperlib.recipes.recipe import Machine, Recipe
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(path for path in (ROOT / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -165,11 +165,11 @@ def test_the_cell_of_the_original_weights_runs_every_protocol(
     split = data.Split(pictures, torch.tensor([0, 9]))
     asked: list[Any] = []
     monkeypatch.setenv("PAPERLIB_VGG16", "weights.pth")
-    monkeypatch.setattr(checkpoint, "pretrained", lambda *given: asked.append(given) or net)
+    monkeypatch.setattr(pretrained, "pretrained", lambda *given: asked.append(given) or net)
     monkeypatch.setattr(data, "load", lambda name, download: data.Data((), split, split, split))
     code = cells(ROOT / "book/vgg/crops_and_fusion.ipynb", "code")
     source = "".join(next(cell for cell in code if cell["id"] == "crops-22")["source"])
-    known = {"sys": sys, "torch": torch, "device": "cpu", "checkpoint": checkpoint}
+    known = {"sys": sys, "torch": torch, "device": "cpu", "pretrained": pretrained}
     known |= {f.__name__: f for f in (evaluate.multi_crop, evaluate.average, dense)}
     exec(source, known)
     assert asked == [("vgg16", "weights.pth")]

@@ -13,22 +13,23 @@ import torchvision
 from safetensors.torch import save_file
 from torch.torch_version import TorchVersion
 
-from paperlib import checkpoint
+from paperlib import files, pretrained, runs
 from paperlib.errors import PaperlibError
-from paperlib.recipes import Recipe
-from paperlib.run import run
+from paperlib.recipes.recipe import Recipe
+from paperlib.training import checkpoint
+from paperlib.training.run import run
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
-    checkpoint.write(path, b"old")
+    files.write(path, b"old")
 
     def fail(descriptor: int) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(PaperlibError, match="disk full"):
-        checkpoint.write(path, b"new")
+        files.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -47,7 +48,7 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
 def test_a_new_file_is_whole_on_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until it is renamed, in one step, the name stands for the old file; only what is flushed is renamed."""
     path = tmp_path / "file"
-    checkpoint.write(path, b"old")
+    files.write(path, b"old")
     done: list[tuple[str, bytes]] = []
     replace, fsync = os.replace, os.fsync
 
@@ -63,38 +64,38 @@ def test_a_new_file_is_whole_on_disk_before_it_takes_the_name(tmp_path: Path, mo
 
     monkeypatch.setattr(os, "fsync", watched_fsync)
     monkeypatch.setattr(os, "replace", watched_replace)
-    checkpoint.write(path, b"new")
+    files.write(path, b"new")
     folder = [("fsync", b"new")] if os.name == "posix" else []
     assert done == [("fsync", b"old"), ("replace", b"new"), *folder]
 
 
 def test_a_run_that_is_not_there_lists_those_that_come_with_the_package() -> None:
     with pytest.raises(PaperlibError, match=r"no run folder 'runs/none'; .*vgg-caltech") as error:
-        checkpoint.find("runs/none")
+        runs.find("runs/none")
     for name in str(error.value).split(": ")[1].split(", "):
-        assert checkpoint.finished(checkpoint.find(name))
+        assert runs.finished(runs.find(name))
 
 
 def test_metrics_are_written_as_they_were_read(tmp_path: Path) -> None:
     checkpoint.save_metrics(tmp_path, [{"epoch": 1, "lr": 0.1, "val_top1_error": 12.5}])
     before = (tmp_path / "metrics.csv").read_bytes()
-    checkpoint.save_metrics(tmp_path, checkpoint.load_metrics(tmp_path))
+    checkpoint.save_metrics(tmp_path, runs.load_metrics(tmp_path))
     assert (tmp_path / "metrics.csv").read_bytes() == before
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(PaperlibError, match=r"is not a run folder: it has no recipe\.json"):
-        checkpoint.load_recipe(tmp_path)
+        runs.load_recipe(tmp_path)
 
 
 def test_an_unfinished_run_says_how_to_go_on(tiny_run: Path) -> None:
     (tiny_run / "weights.safetensors").unlink()
     with pytest.raises(PaperlibError, match="holds no weights of a finished run; run its training command"):
-        checkpoint.load_model(tiny_run)
+        runs.load_model(tiny_run)
 
 
 def test_a_loaded_net_is_ready_to_be_evaluated(tiny_run: Path) -> None:
-    assert not any(module.training for module in checkpoint.load_model(tiny_run).modules())
+    assert not any(module.training for module in runs.load_model(tiny_run).modules())
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_a_loaded_net_is_ready_to_be_evaluated(tiny_run: Path) -> None:
 def test_a_recipe_that_is_none_is_named(tiny_run: Path, content: str, message: str) -> None:
     (tiny_run / "recipe.json").write_text(content)
     with pytest.raises(PaperlibError, match=message):
-        checkpoint.load_recipe(tiny_run)
+        runs.load_recipe(tiny_run)
 
 
 def test_weights_without_a_recipe_are_no_run(tiny_run: Path, tiny_recipe: Recipe) -> None:
@@ -122,7 +123,7 @@ def test_a_broken_file_is_named(tiny_run: Path, name: str) -> None:
     path = tiny_run / name
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(PaperlibError, match=f"{name} is broken"):
-        checkpoint.load_model(tiny_run)
+        runs.load_model(tiny_run)
 
 
 def test_weights_of_another_net_are_refused(tiny_run: Path) -> None:
@@ -131,7 +132,7 @@ def test_weights_of_another_net_are_refused(tiny_run: Path) -> None:
     content["recipe"]["model"] = "vgg13"
     path.write_text(json.dumps(content))
     with pytest.raises(PaperlibError, match="the weights are of another net than vgg13"):
-        checkpoint.load_model(tiny_run)
+        runs.load_model(tiny_run)
 
 
 def test_a_pickle_is_not_run(tiny_run: Path) -> None:
@@ -143,16 +144,16 @@ def test_a_pickle_is_not_run(tiny_run: Path) -> None:
 
     (tiny_run / "weights.safetensors").write_bytes(pickle.dumps(Trap()))
     with pytest.raises(PaperlibError, match="is broken"):
-        checkpoint.load_model(tiny_run)
+        runs.load_model(tiny_run)
     assert not marker.exists()
 
 
 def test_float16_weights_load_as_float32(tiny_run: Path) -> None:
-    model = checkpoint.load_model(tiny_run)
+    model = runs.load_model(tiny_run)
     whole = (tiny_run / "weights.safetensors").stat().st_size
     checkpoint.save_weights(tiny_run, model, torch.float16)
     assert (tiny_run / "weights.safetensors").stat().st_size < 0.6 * whole
-    rounded = checkpoint.load_model(tiny_run)
+    rounded = runs.load_model(tiny_run)
     for a, b in zip(model.parameters(), rounded.parameters(), strict=True):
         assert b.dtype == torch.float32
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
@@ -168,7 +169,7 @@ def test_torchvisions_weights_are_read_from_a_file(name: str, suffix: str, tmp_p
         torch.save(theirs.state_dict(), file, _use_new_zipfile_serialization=False)
     else:
         save_file(theirs.state_dict(), file)
-    ours = checkpoint.pretrained(name, file)
+    ours = pretrained.pretrained(name, file)
     file.unlink()  # VGG's is half a gigabyte
     assert not ours.training
     x = torch.randn(1, 3, 224, 224)
@@ -190,7 +191,7 @@ def test_a_file_of_other_weights_is_named_and_runs_no_code(tmp_path: Path, monke
     (tmp_path / "text.safetensors").write_text("not weights")
     for name in ("evil.pth", "other.pth", "text.safetensors", "nowhere.pth"):
         with pytest.raises(PaperlibError, match=rf"{name} does not hold torchvision's weights of resnet18 \(.+\)"):
-            checkpoint.pretrained("resnet18", tmp_path / name)
+            pretrained.pretrained("resnet18", tmp_path / name)
     assert not (tmp_path / "made by the pickle").exists()
     torch.load(tmp_path / "evil.pth", weights_only=False)  # the payload was a live one
     assert (tmp_path / "made by the pickle").exists()
@@ -203,7 +204,7 @@ def test_a_pth_file_is_not_opened_where_pytorch_lets_it_run_code(
     monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
     torch.save({}, tmp_path / "weights.pth")
     with pytest.raises(PaperlibError, match=r"weights\.pth is not read: .* take PyTorch 2\.10"):
-        checkpoint.pretrained("resnet18", tmp_path / "weights.pth")
+        pretrained.pretrained("resnet18", tmp_path / "weights.pth")
 
 
 def test_without_a_connection_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -213,6 +214,6 @@ def test_without_a_connection_the_way_out_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", refuse)
     with pytest.raises(PaperlibError, match=r"download the weights of vgg11 .*no route.*pretrained\('vgg11', FILE\)"):
-        checkpoint.pretrained("vgg11")
+        pretrained.pretrained("vgg11")
     with pytest.raises(PaperlibError, match="net with published weights 'vgg16_1x1'; did you mean vgg16"):
-        checkpoint.pretrained("vgg16_1x1")
+        pretrained.pretrained("vgg16_1x1")

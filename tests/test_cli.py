@@ -13,11 +13,11 @@ import pytest
 import torch
 
 import paperlib
-from paperlib import checkpoint, data
+from paperlib import data, runs
 from paperlib.cli import Evaluate, main, predictor
 from paperlib.dense import dense
 from paperlib.evaluate import mirrored, multi_crop, one_view, ten_crop
-from paperlib.recipes import Machine, Recipe
+from paperlib.recipes.recipe import Machine, Recipe
 from paperlib.transforms import TestView
 
 from .conftest import photograph_folder, tiny_data
@@ -65,7 +65,7 @@ def test_an_option_that_the_recipe_does_not_name_can_be_set(
     for arguments, said in (([], {}), (["--options.batch-norm"], {"batch_norm": True})):
         out = tmp_path / str(len(arguments))
         assert main(["train", "bare", "--out", str(out), "--epochs", "1", *arguments]) == 0
-        assert checkpoint.load_recipe(out)[0].options == named | said  # and no default is written down
+        assert runs.load_recipe(out)[0].options == named | said  # and no default is written down
 
 
 @pytest.mark.parametrize("command", ["list", "train"])
@@ -135,8 +135,8 @@ def test_a_place_where_no_folder_can_be_is_named(tmp_path: Path, capsys: pytest.
 
 
 def test_protocols_pool_and_split_are_what_they_say(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe, _ = checkpoint.load_recipe(tiny_run)
-    model = checkpoint.load_model(tiny_run)
+    recipe, _ = runs.load_recipe(tiny_run)
+    model = runs.load_model(tiny_run)
     images = tiny_data(False).test.images[:4]
     mean, std = recipe.mean, recipe.std
     crops, whole = multi_crop(model, (36,), 32, mean, std), dense(model, (36,), mean, std)

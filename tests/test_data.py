@@ -13,8 +13,9 @@ from PIL import Image
 from torchvision import datasets
 
 from paperlib import data
+from paperlib.data import sets
+from paperlib.data.scenes import MAX_ASPECT, OBJECT_SCALE, SIDES, Scenes, scene
 from paperlib.errors import PaperlibError
-from paperlib.scenes import MAX_ASPECT, OBJECT_SCALE, SIDES, Scenes, scene
 
 
 def test_fashion_mini_is_balanced_and_split() -> None:
@@ -153,7 +154,7 @@ def test_a_caltech_with_a_stray_or_missing_file_is_refused(tmp_path: Path, monke
         folder.mkdir(parents=True)
         for i in range(1, 21):
             Image.new("RGB", (30, 20)).save(folder / f"image_{i:04d}.jpg")
-    monkeypatch.setattr(data, "CALTECH_101", (2, 40))
+    monkeypatch.setattr(sets, "CALTECH_101", (2, 40))
     found = data.load("caltech101")
     assert [len(s) for s in (found.train, found.val, found.test)] == [26, 4, 10]
     assert found.train.images[0].shape == (3, 20, 30)
@@ -164,7 +165,7 @@ def test_a_caltech_with_a_stray_or_missing_file_is_refused(tmp_path: Path, monke
 
 def test_imagenette_is_read_in_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
-    monkeypatch.setattr(data, "IMAGENETTE", {"train": 100, "val": 20})
+    monkeypatch.setattr(sets, "IMAGENETTE", {"train": 100, "val": 20})
     for part, count in (("train", 10), ("val", 2)):
         for number, wnid in enumerate(datasets.Imagenette._WNID_TO_CLASS):
             folder = tmp_path / "imagenette2" / part / wnid
@@ -176,7 +177,7 @@ def test_imagenette_is_read_in_torchvisions_layout(tmp_path: Path, monkeypatch: 
     assert found.test.labels.tolist() == [i // 2 for i in range(20)]
     assert found.test.images[18].float().mean(dim=(1, 2)) == pytest.approx([9, 0, 0], abs=1.5)  # the right file
     categories = torchvision.models.VGG16_Weights.IMAGENET1K_V1.meta["categories"]
-    assert [categories[i] for i in data.IMAGENETTE_IN_IMAGENET] == list(found.classes)
+    assert [categories[i] for i in sets.IMAGENETTE_IN_IMAGENET] == list(found.classes)
     (folder / "1.JPEG").unlink()
     with pytest.raises(PaperlibError, match="val holds 10 classes with 19 images, not 10 with 20"):
         data.load("imagenette")
@@ -196,13 +197,13 @@ def test_cifar_rows_and_columns() -> None:
             self.data[:, 3, 7, 1] = 200
             self.targets = [i % 2 for i in range(20)]
 
-    image = data._cifar(Cifar)(False).test.images[0]  # type: ignore[arg-type]
+    image = sets._cifar(Cifar)(False).test.images[0]  # type: ignore[arg-type]
     assert image.shape == (3, 32, 32)
     assert image.nonzero().tolist() == [[1, 3, 7]]
 
 
 def test_a_broken_embedded_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "files", lambda package: tmp_path)
+    monkeypatch.setattr(sets, "files", lambda package: tmp_path)
     with pytest.raises(PaperlibError, match=r"fashion_mini.npz is missing; reinstall"):
         data.load("fashion-mini")
     (tmp_path / "assets").mkdir()

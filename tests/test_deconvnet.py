@@ -19,7 +19,6 @@ from paperlib.deconvnet import (
     descend,
     filter,
     keep,
-    occlusion,
     project,
     receptive_boxes,
     rectify,
@@ -30,6 +29,7 @@ from paperlib.errors import PaperlibError
 from paperlib.models.alexnet import AlexNet
 from paperlib.models.vgg import TABLE_1, VGG
 from paperlib.models.zfnet import MAPS, ZFNet
+from paperlib.occlusion import occlusion
 
 
 class Net(nn.Module):

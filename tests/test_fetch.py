@@ -14,8 +14,8 @@ from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 
 from paperlib import data
 from paperlib.cli import main
+from paperlib.data.fetch import ARCHIVES, Archive, fetch
 from paperlib.errors import PaperlibError
-from paperlib.fetch import ARCHIVES, Archive, fetch
 from tests.test_data import write_idx
 
 CONTENT = np.random.default_rng(0).bytes(2_000_000)

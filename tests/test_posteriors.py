@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from paperlib import data, posteriors
+from paperlib import data, protocols
 from paperlib.cli import Evaluate, main, measured
 from paperlib.errors import PaperlibError
-from paperlib.posteriors import Pass
+from paperlib.protocols import Pass
 
 from .conftest import TINY, run, tiny_data
 
@@ -35,7 +35,7 @@ def test_saved_posteriors_equal_a_second_pass(runs: list[str], tmp_path: Path, c
     assert f"{runs[0]}  tiny/test  multi-crop Q=40,36\ntop-1 error" in printed
     assert main(["evaluate", str(file)]) == 0
     assert capsys.readouterr().out == printed
-    (stored,) = posteriors.load(file)
+    (stored,) = protocols.load(file)
     again = measured(runs[0], Evaluate((), protocol="multi-crop", scales=(40, 36)))
     assert torch.equal(stored.posteriors, again.posteriors)
     assert stored.posteriors.shape == (21, 4)
@@ -54,7 +54,7 @@ def test_runs_and_files_are_fused_alike(runs: list[str], tmp_path: Path, capsys:
     for arguments in ([both], [first, runs[1]], [first, runs[1], "--save", first]):
         assert main(["evaluate", *arguments]) == 0
         assert capsys.readouterr().out.partition("fusion of 2\n")[2].partition("(")[0] == error
-    assert [p.run for p in posteriors.load(Path(first))] == runs  # a file holds the nets, not their mean
+    assert [p.run for p in protocols.load(Path(first))] == runs  # a file holds the nets, not their mean
 
 
 def passes(*tables: list[list[float]]) -> list[Pass]:
@@ -70,9 +70,9 @@ def test_fusion_by_hand() -> None:
     """Alone each errs on one image of three; their mean on none. A net fused with itself is the net."""
     sure, unsure = passes([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]], [[0.6, 0.4], [0.1, 0.9], [0.4, 0.6]])
     assert sure.errors.top1 == unsure.errors.top1 == pytest.approx(100 / 3)
-    fused = posteriors.fusion([sure, unsure]).errors
+    fused = protocols.fusion([sure, unsure]).errors
     assert (fused.top1, fused.images, fused.seconds) == (0, 3, 5.0)
-    assert posteriors.fusion([sure, sure]).errors.top1 == sure.errors.top1
+    assert protocols.fusion([sure, sure]).errors.top1 == sure.errors.top1
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_other_images_are_refused(change: dict[str, object], message: str, tmp_p
     (one,) = passes([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]])
     other = dataclasses.replace(one, run="other", **change)  # type: ignore[arg-type]
     with pytest.raises(PaperlibError, match=f"run0 and other cannot be fused .*{message}"):
-        posteriors.fusion([one, other])
+        protocols.fusion([one, other])
     files = [str(tmp_path / name) for name in ("one", "other")]
     for file, p in zip(files, (one, other), strict=True):
-        posteriors.save(Path(file), [p])
+        protocols.save(Path(file), [p])
     assert main(["evaluate", *files]) == 2
     assert "cannot be fused" in capsys.readouterr().err
 

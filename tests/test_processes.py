@@ -18,9 +18,10 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from bench.kill import kill
-from paperlib import batches, checkpoint, data, evaluate, train
-from paperlib.recipes import Machine, Recipe
-from paperlib.run import run
+from paperlib import data, evaluate, runs
+from paperlib.recipes.recipe import Machine, Recipe
+from paperlib.training import batches, checkpoint, epoch
+from paperlib.training.run import run
 from paperlib.transforms import TestView
 
 from .conftest import photograph_folder, tiny_data
@@ -76,7 +77,7 @@ def test_processes_together_are_one(tiny_recipe: Recipe, tmp_path: Path, process
     many = tmp_path / "many"
     together(processes, recipe, many, Machine(accumulate=parts))
     assert largest_difference(one, many) < 1e-12
-    for a, b in zip(*(checkpoint.load_metrics(folder) for folder in (one, many)), strict=True):
+    for a, b in zip(*(runs.load_metrics(folder) for folder in (one, many)), strict=True):
         assert {k: v for k, v in a.items() if "error" in k} == {k: v for k, v in b.items() if "error" in k}
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-12)
 
@@ -101,10 +102,10 @@ def test_processes_validate_the_net_that_is_saved(
         torch.save(torch.cat(kept), tmp_path / f"{os.environ['RANK']}.pt")
         return found
 
-    monkeypatch.setattr("paperlib.run.evaluate", spy)
+    monkeypatch.setattr("paperlib.training.run.evaluate", spy)
     folder = tmp_path / "run"
     together(2, dataclasses.replace(tiny_recipe, epochs=1), folder, Machine())
-    predict = evaluate.one_view(checkpoint.load_model(folder), TestView(36, 32, tiny_recipe.mean, tiny_recipe.std))
+    predict = evaluate.one_view(runs.load_model(folder), TestView(36, 32, tiny_recipe.mean, tiny_recipe.std))
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt")
         torch.testing.assert_close(found, predict(tiny_data(False).val.images[rank::2]))
@@ -117,7 +118,7 @@ def test_a_process_without_an_image_to_validate_counts_none(
     one = dataclasses.replace(whole, val=data.Split(whole.val.images[:1], whole.val.labels[:1]))
     monkeypatch.setitem(data.DATASETS, "tiny", lambda download: one)
     together(2, dataclasses.replace(tiny_recipe, epochs=1), tmp_path / "run", Machine())
-    assert checkpoint.load_metrics(tmp_path / "run")[0]["val_top1_error"] in (0.0, 100.0)
+    assert runs.load_metrics(tmp_path / "run")[0]["val_top1_error"] in (0.0, 100.0)
 
 
 def test_processes_that_see_different_states_stop(
@@ -139,7 +140,7 @@ def test_processes_stopped_within_an_epoch_go_on_to_the_same_weights(
     tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: str
 ) -> None:
     """One of two gets SIGTERM in the second epoch: both save and stop. Dropout differs between them and goes on."""
-    monkeypatch.setattr(train, "LOOK", 1)
+    monkeypatch.setattr(epoch, "LOOK", 1)
     undisturbed, folder = tmp_path / "undisturbed", tmp_path / "run"
     together(2, tiny_recipe, undisturbed, Machine())
     original, calls = batches.TrainViews.__getitems__, iter(range(100))
@@ -152,11 +153,11 @@ def test_processes_stopped_within_an_epoch_go_on_to_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(batches.TrainViews, "__getitems__", stopped)
         together(2, tiny_recipe, folder, Machine(), status=143)
-    newest = checkpoint.states(folder)[0]
+    newest = runs.states(folder)[0]
     assert newest.name == "state-000000006.safetensors"  # of 4 steps an epoch
     drawn = []
-    for state in load_file(newest)["random"]:
-        train.set_random_state(state, torch.device("cpu"))
+    for random in load_file(newest)["random"]:
+        epoch.set_random_state(random, torch.device("cpu"))
         drawn.append(torch.rand(3))
     assert not torch.equal(*drawn)
     together(2, tiny_recipe, folder, Machine())
@@ -181,7 +182,7 @@ def test_a_killed_process_is_started_again_and_the_run_goes_on(tiny_recipe: Reci
             stderr=log,
         )
         try:
-            while not checkpoint.states(folder) and launcher.poll() is None:
+            while not runs.states(folder) and launcher.poll() is None:
                 time.sleep(0.01)
             workers = psutil.Process(launcher.pid).children()
             assert len(workers) == 2, (tmp_path / "log").read_text()

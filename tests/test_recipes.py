@@ -10,9 +10,10 @@ from torch import nn
 from paperlib import MODELS, RECIPES, build
 from paperlib.data import DATASETS
 from paperlib.errors import PaperlibError
-from paperlib.experiments import CALTECH_FOLDERS, ZFNET_TABLE_3, recipe
 from paperlib.models.vgg import start_from_net_a
-from paperlib.recipes import Recipe, differences
+from paperlib.recipes import recipe
+from paperlib.recipes.experiments import CALTECH_FOLDERS, ZFNET_TABLE_3
+from paperlib.recipes.recipe import Recipe, differences
 
 from .conftest import counted
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import paperlib
-from paperlib import RECIPES, build, checkpoint, data
+from paperlib import RECIPES, build, data, runs
 from paperlib.anatomy import anatomy, kept_for_backward
 from paperlib.cli import Evaluate, predictor
 from paperlib.dense import fully_convolutional
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate, one_view
 from paperlib.models.densenet import DenseNet, connection_weights
-from paperlib.recipes import differences
+from paperlib.recipes.recipe import differences
 from paperlib.transforms import TestView
 
 ASSETS = Path(paperlib.__file__).parent / "assets"
@@ -38,7 +38,7 @@ def test_a_recorded_run_is_of_the_recipe_in_the_package(name: str) -> None:
     ours = dataclasses.replace(RECIPES[content["name"]], seed=content["recipe"]["seed"])
     assert differences(content["recipe"], json.loads(json.dumps(dataclasses.asdict(ours)))) == []
     assert name in (content["name"], f"{content['name']}/seed{ours.seed}")
-    rows = checkpoint.load_metrics(ASSETS / "runs" / name)
+    rows = runs.load_metrics(ASSETS / "runs" / name)
     assert [row["epoch"] for row in rows] == list(range(1, content["recipe"]["epochs"] + 1))
 
 
@@ -47,7 +47,7 @@ def test_the_stored_weights_have_the_stated_error(name: str) -> None:
     """On as many test images as take a few seconds, within four standard errors of the recorded count."""
     counted = json.loads((ASSETS / "runs" / name / "evaluation.json").read_text(encoding="utf-8"))
     stated = counted.get("center") or counted["test"]
-    recipe, _ = checkpoint.load_recipe(name)
+    recipe, _ = runs.load_recipe(name)
     try:
         test = data.load(recipe.data).test
     except PaperlibError as error:
@@ -63,13 +63,13 @@ def test_the_recorded_cuts_are_of_every_connection_and_of_these_weights(name: st
     """A block of n layers has n + 1 readers; one of them re-counted with zeroed weights on every other image."""
     folder = ASSETS / "runs" / name
     cuts = json.loads((folder / "cuts.json").read_text(encoding="utf-8"))
-    net = checkpoint.load_model(name)
+    net = runs.load_model(name)
     assert isinstance(net, DenseNet)
     for fill in ("zero", "mean"):
         assert list(cuts[fill]) == list(connection_weights(net))
         for block, rows in cuts[fill].items():
             assert [len(row) for row in rows] == list(range(1, len(net.stages[block]) + 2))
-    recipe, _ = checkpoint.load_recipe(name)
+    recipe, _ = runs.load_recipe(name)
     try:
         val = data.load(recipe.data).val
     except PaperlibError as error:
@@ -164,7 +164,7 @@ def test_time_to_a_share_right_of_fashion_mnist(name: str, split: str, least: in
     """On two cores; the page states the seconds and the share."""
     run = ASSETS / "runs" / f"fashion-mnist-{name}" / "seed0"
     right = 100 - json.loads((run / "evaluation.json").read_text(encoding="utf-8"))[split]["top1"]
-    seconds = sum(row["seconds"] for row in checkpoint.load_metrics(run))
+    seconds = sum(row["seconds"] for row in runs.load_metrics(run))
     assert right >= least
     assert seconds < most
     page = (Path(__file__).parents[1] / "book" / "real_training.md").read_text(encoding="utf-8")

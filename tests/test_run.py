@@ -16,11 +16,12 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from paperlib import batches, checkpoint, data, signals, train
+from paperlib import data, runs
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate, one_view
-from paperlib.recipes import Machine, Recipe
-from paperlib.run import cores, run, slow_bf16, training_batches
+from paperlib.recipes.recipe import Machine, Recipe
+from paperlib.training import batches, checkpoint, epoch, schedule, signals
+from paperlib.training.run import cores, run, slow_bf16, training_batches
 from paperlib.transforms import TestView
 
 from .conftest import tiny_data
@@ -35,7 +36,7 @@ def test_the_net_learns(tiny_recipe: Recipe, tmp_path: Path) -> None:
     recipe = dataclasses.replace(tiny_recipe, epochs=12, lr=0.01, options=options)
     folder = run(recipe, tmp_path / "run", log=quiet)
     test = tiny_data(False).test
-    predict = one_view(checkpoint.load_model(folder), TestView(36, 32, recipe.mean, recipe.std))
+    predict = one_view(runs.load_model(folder), TestView(36, 32, recipe.mean, recipe.std))
     assert evaluate(predict, test.images, test.labels).top1 < 20  # chance: 75
 
 
@@ -56,21 +57,19 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
 
     with pytest.raises(Stopped):
         run(recipe, tmp_path / "parts", log=stop)
-    assert not checkpoint.finished(tmp_path / "parts")
-    assert len(checkpoint.load_metrics(tmp_path / "parts")) == stop_after
+    assert not runs.finished(tmp_path / "parts")
+    assert len(runs.load_metrics(tmp_path / "parts")) == stop_after
     parts = run(recipe, tmp_path / "parts", log=quiet)
 
-    ours, theirs = (checkpoint.load_model(f).state_dict() for f in (whole, parts))
+    ours, theirs = (runs.load_model(f).state_dict() for f in (whole, parts))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    rows = [
-        [{k: v for k, v in row.items() if k != "seconds"} for row in checkpoint.load_metrics(f)] for f in (whole, parts)
-    ]
+    rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in runs.load_metrics(f)] for f in (whole, parts)]
     assert rows[0] == rows[1]
     assert len(rows[0]) == 3
 
 
 def same_weights(a: Path, b: Path) -> bool:
-    ours, theirs = (checkpoint.load_model(folder).state_dict() for folder in (a, b))
+    ours, theirs = (runs.load_model(folder).state_dict() for folder in (a, b))
     return all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
@@ -79,7 +78,7 @@ ALWAYS = Machine(save_minutes=0.0)  # at every look
 
 @pytest.fixture
 def look_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "LOOK", 1)
+    monkeypatch.setattr(epoch, "LOOK", 1)
 
 
 @pytest.mark.usefixtures("look_always")
@@ -103,10 +102,10 @@ def test_a_signal_saves_and_stops_and_the_run_goes_on_to_the_same_weights(
     assert stop.type is KeyboardInterrupt or stop.value.code == 143
     assert (stop.type is KeyboardInterrupt) == (kind == signal.SIGINT)
     assert lines[-1] == f"stopped by {kind.name} in epoch 2, step 2, and saved; the same command goes on"
-    assert [path.name for path in checkpoint.states(folder)] == [f"state-{n:09}.safetensors" for n in (6, 4)]
+    assert [path.name for path in runs.states(folder)] == [f"state-{n:09}.safetensors" for n in (6, 4)]
     run(tiny_recipe, folder, log=quiet)
     assert same_weights(folder, tiny_run)
-    rows = [checkpoint.load_metrics(f) for f in (folder, tiny_run)]
+    rows = [runs.load_metrics(f) for f in (folder, tiny_run)]
     assert [{**a, "seconds": 0} for a in rows[0]] == [{**b, "seconds": 0} for b in rows[1]]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
@@ -124,7 +123,7 @@ def test_broken_states_are_set_aside_and_the_last_whole_one_goes_on(
 
         with contextlib.suppress(RuntimeError):
             run(tiny_recipe, folder, ALWAYS, log=stop)
-        newest, before = checkpoint.states(folder)
+        newest, before = runs.states(folder)
         newest.write_bytes(newest.read_bytes()[:-5] if content is None else content)
         lines: list[str] = []
         run(tiny_recipe, folder, log=lines.append)
@@ -137,13 +136,13 @@ def test_broken_states_are_set_aside_and_the_last_whole_one_goes_on(
 
 def test_where_no_state_can_be_read_nothing_is_begun_anew(tiny_recipe: Recipe, tiny_run: Path) -> None:
     (tiny_run / "weights.safetensors").unlink()
-    for path in checkpoint.states(tiny_run):
+    for path in runs.states(tiny_run):
         path.write_bytes(b"")
-    there = checkpoint.states(tiny_run)
+    there = runs.states(tiny_run)
     for _ in range(2):
         with pytest.raises(PaperlibError, match=r"no state in .* can be read; remove the folder to begin anew"):
             run(tiny_recipe, tiny_run, log=quiet)
-        assert checkpoint.states(tiny_run) == there
+        assert runs.states(tiny_run) == there
 
 
 def test_a_full_disk_leaves_the_last_state_whole(
@@ -160,7 +159,7 @@ def test_a_full_disk_leaves_the_last_state_whole(
         patch.setattr(os, "fsync", full)
         with pytest.raises(PaperlibError, match=r"cannot write .*No space left .*before is whole; make room there"):
             run(tiny_recipe, folder, log=quiet)
-    assert [path.name for path in checkpoint.states(folder)] == ["state-000000004.safetensors"]
+    assert [path.name for path in runs.states(folder)] == ["state-000000004.safetensors"]
     assert not list(folder.glob(".partial*"))
     run(tiny_recipe, folder, log=quiet)
     assert same_weights(folder, tiny_run)
@@ -173,7 +172,7 @@ def plain(tiny_recipe: Recipe, **values: object) -> Recipe:
 
 
 def largest_difference(a: Path, b: Path) -> float:
-    ours, theirs = (checkpoint.load_model(folder).state_dict() for folder in (a, b))
+    ours, theirs = (runs.load_model(folder).state_dict() for folder in (a, b))
     return max((ours[name] - theirs[name]).abs().max().item() for name in ours)
 
 
@@ -185,7 +184,7 @@ def test_an_accumulated_gradient_is_that_of_the_large_batch(tiny_recipe: Recipe,
     whole = run(recipe, tmp_path / "whole", log=quiet)
     shared = run(recipe, tmp_path / "shared", Machine(accumulate=parts), log=quiet)
     assert largest_difference(whole, shared) < 1e-12
-    rows = [checkpoint.load_metrics(folder) for folder in (whole, shared)]
+    rows = [runs.load_metrics(folder) for folder in (whole, shared)]
     for a, b in zip(*rows, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-12)
         assert {k: v for k, v in a.items() if "error" in k} == {k: v for k, v in b.items() if "error" in k}
@@ -231,7 +230,7 @@ def test_what_needs_a_gpu_is_refused_without_one(tiny_recipe: Recipe, tmp_path: 
 def test_fp16_with_its_scaled_loss_resumes(tiny_recipe: Recipe, tmp_path: Path) -> None:
     recipe = dataclasses.replace(tiny_recipe, precision="fp16")
     folder = run(recipe, tmp_path / "run", log=quiet)
-    numbers, _ = checkpoint._read_state(checkpoint.states(folder)[0])[1], None
+    numbers, _ = checkpoint._read_state(runs.states(folder)[0])[1], None
     assert numbers["scaler"]["scale"] > 1
 
 
@@ -269,7 +268,7 @@ def test_tensorboard_gets_the_metrics(tiny_recipe: Recipe, tmp_path: Path, monke
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
     folder = run(dataclasses.replace(tiny_recipe, epochs=2), tmp_path / "run", Machine(tensorboard=True), log=quiet)
-    rows = checkpoint.load_metrics(folder)
+    rows = runs.load_metrics(folder)
     assert [value for key, value, _ in written if key == "val_top1_error"] == [row["val_top1_error"] for row in rows]
     assert [step for key, _, step in written if key == "lr"] == [1, 2]
     assert flushed == [len(written) // 2, len(written)]  # after each epoch: what is not flushed is lost
@@ -277,7 +276,7 @@ def test_tensorboard_gets_the_metrics(tiny_recipe: Recipe, tmp_path: Path, monke
 
 def test_seeds_differ(tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path) -> None:
     other = run(dataclasses.replace(tiny_recipe, seed=1), tmp_path / "other", log=quiet)
-    a, b = (checkpoint.load_model(f).state_dict()["features.conv1_1.weight"] for f in (tiny_run, other))
+    a, b = (runs.load_model(f).state_dict()["features.conv1_1.weight"] for f in (tiny_run, other))
     assert not torch.equal(a, b)
 
 
@@ -298,7 +297,7 @@ def test_a_run_folder_explains_itself(tiny_run: Path) -> None:
     assert content["name"] == "tiny"
     assert content["classes"] == ["red", "green", "blue", "yellow"]
     assert content["environment"]["torch"] == torch.__version__.split("+")[0]
-    rows = checkpoint.load_metrics(tiny_run)
+    rows = runs.load_metrics(tiny_run)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert all(0 <= row["val_top1_error"] <= 100 and row["seconds"] > 0 for row in rows)
 
@@ -351,7 +350,7 @@ def test_images_in_one_tensor_train_as_the_same_images_in_a_list(
         made = dataclasses.replace(whole, train=data.Split(images, whole.train.labels))
         monkeypatch.setitem(data.DATASETS, "tiny", lambda download, made=made: made)
         recipe = dataclasses.replace(tiny_recipe, sides=(36, 36), epochs=1)
-        weights.append(checkpoint.load_model(run(recipe, tmp_path / name, log=quiet)).state_dict())
+        weights.append(runs.load_model(run(recipe, tmp_path / name, log=quiet)).state_dict())
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
@@ -365,18 +364,18 @@ def test_a_run_killed_between_its_two_writes_goes_on_from_the_state(tiny_recipe:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         run(tiny_recipe, folder, log=stop)
-    rows = checkpoint.load_metrics(folder)
+    rows = runs.load_metrics(folder)
     checkpoint.save_metrics(folder, [*rows, rows[0] | {"epoch": 2}])
     run(tiny_recipe, folder, log=quiet)
-    assert [row["epoch"] for row in checkpoint.load_metrics(folder)] == [1, 2, 3]
+    assert [row["epoch"] for row in runs.load_metrics(folder)] == [1, 2, 3]
 
 
 def test_a_folder_where_nothing_is_done_yet_is_taken_over(tiny_recipe: Recipe, tmp_path: Path) -> None:
     checkpoint.begin(tmp_path, "tiny", dataclasses.replace(tiny_recipe, lr=9.0), ["a"], {})
     checkpoint.save_bad(tmp_path, {"train": {0: "of the other data"}})
     checkpoint.begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
-    assert checkpoint.load_bad(tmp_path) is None
-    assert checkpoint.load_recipe(tmp_path)[0] == tiny_recipe
+    assert runs.load_bad(tmp_path) is None
+    assert runs.load_recipe(tmp_path)[0] == tiny_recipe
 
 
 def test_missing_data_leave_no_folder(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,19 +392,19 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_epoch(tiny_re
         PaperlibError, match=r"the loss became (nan|inf) in epoch 1 at lr 1e\+20, step \d of 4; .*state: none"
     ):
         run(recipe, tmp_path / "run", log=quiet)
-    assert not checkpoint.finished(tmp_path / "run")
+    assert not runs.finished(tmp_path / "run")
 
 
 def test_weights_that_are_no_numbers_are_not_saved(
     tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last step of the second epoch breaks them: its losses were whole. The same command ends in the same words."""
-    rate = train.Schedule.rate
-    monkeypatch.setattr(train.Schedule, "rate", lambda s, at: float("inf") if at == 1.875 else rate(s, at))
+    rate = schedule.Schedule.rate
+    monkeypatch.setattr(schedule.Schedule, "rate", lambda s, at: float("inf") if at == 1.875 else rate(s, at))
     for _ in range(2):
         with pytest.raises(PaperlibError, match=r"weights became .* in epoch 2 at lr inf, by step 4 of 4; .*0004\."):
             run(tiny_recipe, tmp_path / "run", log=quiet)
-        newest = checkpoint.states(tmp_path / "run")[0]
+        newest = runs.states(tmp_path / "run")[0]
         tensors, _ = checkpoint._read_state(newest)
         assert all(t.isfinite().all() for name, t in tensors.items() if name.startswith("model."))
 
@@ -478,9 +477,9 @@ def test_a_run_on_fewer_images_is_refused(tiny_recipe: Recipe, tiny_run: Path, m
 
 def test_precision_bf16_trains(tiny_recipe: Recipe, tmp_path: Path) -> None:
     folder = run(dataclasses.replace(tiny_recipe, precision="bf16"), tmp_path / "run", log=quiet)
-    weights = checkpoint.load_model(folder).state_dict()
+    weights = runs.load_model(folder).state_dict()
     assert {t.dtype for t in weights.values() if t.is_floating_point()} == {torch.float32}
-    full = checkpoint.load_model(run(tiny_recipe, tmp_path / "full", log=quiet)).state_dict()
+    full = runs.load_model(run(tiny_recipe, tmp_path / "full", log=quiet)).state_dict()
     assert not torch.equal(weights["features.conv1_1.weight"], full["features.conv1_1.weight"])
 
 
@@ -488,18 +487,18 @@ def test_a_run_starts_from_the_weights_of_another(tiny_recipe: Recipe, tiny_run:
     """Beside it, of the same net; with a learning rate of almost nothing it stays where it started."""
     recipe = dataclasses.replace(tiny_recipe, start="tiny", lr=1e-12, epochs=1, weight_decay=0.0)
     folder = run(recipe, tiny_run.parent / "next", log=quiet)
-    ours, theirs = (checkpoint.load_model(f) for f in (folder, tiny_run))
+    ours, theirs = (runs.load_model(f) for f in (folder, tiny_run))
     for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-6), name
     fresh = run(dataclasses.replace(recipe, start=""), tiny_run.parent / "fresh", log=quiet)
-    weight = checkpoint.load_model(fresh).features.conv1_1.weight
+    weight = runs.load_model(fresh).features.conv1_1.weight
     assert not torch.allclose(weight, theirs.features.conv1_1.weight, atol=1e-3)
 
 
 def test_net_a_lends_to_a_deeper_column_and_to_no_other_paper(tiny_recipe: Recipe, tiny_run: Path) -> None:
     recipe = dataclasses.replace(tiny_recipe, model="vgg16", start="tiny", lr=1e-12, epochs=1, weight_decay=0.0)
-    deeper = checkpoint.load_model(run(recipe, tiny_run.parent / "next", log=quiet))
-    lent = checkpoint.load_model(tiny_run)
+    deeper = runs.load_model(run(recipe, tiny_run.parent / "next", log=quiet))
+    lent = runs.load_model(tiny_run)
     assert torch.allclose(deeper.features.conv3_2.weight, lent.features.conv3_2.weight, atol=1e-6)
     other = dataclasses.replace(recipe, model="resnet20", options={}, sides=(224, 224), test_side=224)
     with pytest.raises(PaperlibError, match=r"vgg11 lends no weights to resnet20"):
@@ -519,7 +518,7 @@ def test_channels_last_and_colours_train(tiny_recipe: Recipe, tiny_run: Path) ->
     for change in ({"channels_last": True}, {"colours": "train"}, {"colours": "imagenet"}):
         name = "-".join(map(str, *change.items()))
         folder = run(dataclasses.replace(tiny_recipe, **change), tiny_run.parent / name, log=quiet)
-        found = checkpoint.load_metrics(folder)[-1]["train_loss"]
-        stated = checkpoint.load_metrics(tiny_run)[-1]["train_loss"]
+        found = runs.load_metrics(folder)[-1]["train_loss"]
+        stated = runs.load_metrics(tiny_run)[-1]["train_loss"]
         assert abs(found - stated) < 0.3
         assert "colours" not in change or found != stated

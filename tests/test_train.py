@@ -7,9 +7,10 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from paperlib import train
-from paperlib.recipes import Recipe
-from paperlib.train import Progress, Schedule, make_optimizer, random_state, set_random_state, train_epoch
+from paperlib.recipes.recipe import Recipe
+from paperlib.training import epoch
+from paperlib.training.epoch import Progress, make_optimizer, random_state, set_random_state, train_epoch
+from paperlib.training.schedule import Schedule
 
 
 def make(tiny_recipe: Recipe, **values: object) -> Schedule:
@@ -124,7 +125,7 @@ def test_a_warm_up_ends_when_the_training_error_is_below_80(
     tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ResNet, section 4.2: 0.01 until then, then on with the schedule; a look every two steps."""
-    monkeypatch.setattr(train, "LOOK", 2)
+    monkeypatch.setattr(epoch, "LOOK", 2)
     schedule = make(tiny_recipe, schedule="milestones", milestones=(2,), epochs=4, warm_up_lr=0.01)
     net, rates = AlwaysFirst(), []
     optimizer = torch.optim.SGD(net.parameters(), lr=1.0)

@@ -33,11 +33,11 @@ from record_run import RUNS, copy, passes, row, write
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from paperlib import RECIPES, checkpoint, data
+from paperlib import RECIPES, data, files, runs
 from paperlib.cli import Evaluate
 from paperlib.models.densenet import DenseBlock, DenseNet
 from paperlib.models.resnet import Block, ResNet
-from paperlib.recipes import Recipe
+from paperlib.recipes.recipe import Recipe
 from paperlib.transforms import TestView
 
 
@@ -49,8 +49,8 @@ def wishes(recipe: Recipe) -> dict[str, Evaluate]:
 
 def signals(run: Path, count: int = 512) -> dict[str, list[float]]:
     """Responses by layer and gradients by block of a trained net, batch norm as in training."""
-    recipe, _ = checkpoint.load_recipe(run)
-    net = checkpoint.load_model(run).train()
+    recipe, _ = runs.load_recipe(run)
+    net = runs.load_model(run).train()
     assert isinstance(net, ResNet)
     train = data.load(recipe.data).train
     view = TestView(recipe.test_side, None, recipe.mean, recipe.std)
@@ -108,8 +108,8 @@ def filled(reader: nn.Module, low: int, high: int, value: float | Tensor) -> Ite
 
 def cuts(run: Path, every: int = 6, chunk: int = 250) -> dict[str, Any]:
     """The error (%) on every sixth validation image: whole, and by block, reader and source with that one cut."""
-    recipe, _ = checkpoint.load_recipe(run)
-    net = checkpoint.load_model(run).to(memory_format=torch.channels_last)
+    recipe, _ = runs.load_recipe(run)
+    net = runs.load_model(run).to(memory_format=torch.channels_last)
     assert isinstance(net, DenseNet)
     val = data.load(recipe.data).val
     view = TestView(recipe.test_side, None, recipe.mean, recipe.std)
@@ -163,16 +163,16 @@ def main() -> None:
     names = [name for name in RECIPES if name.startswith(kinds)]
     for run in sorted(path for name in names for path in args.runs.glob(f"seed*/{name}")):
         target = RUNS / run.name / run.parent.name
-        if not checkpoint.finished(run) or (target / "evaluation.json").exists():
+        if not runs.finished(run) or (target / "evaluation.json").exists():
             continue
-        recipe, _ = checkpoint.load_recipe(run)
+        recipe, _ = runs.load_recipe(run)
         read = "densenet" in run.name and not recipe.start  # into; of a second cycle the errors are all
         copy(run, target, weights=read)
         counted = passes(target if read else run, wishes(recipe), kept=run)
         if read:
-            checkpoint.write(target / "cuts.json", (json.dumps(cuts(target), indent=1) + "\n").encode())
+            files.write(target / "cuts.json", (json.dumps(cuts(target), indent=1) + "\n").encode())
         elif not recipe.start:
-            checkpoint.write(target / "signals.json", (json.dumps(signals(run), indent=1) + "\n").encode())
+            files.write(target / "signals.json", (json.dumps(signals(run), indent=1) + "\n").encode())
         write(target, {name: row(one.scales, one.errors) for name, one in counted.items()})
 
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 
-from paperlib import checkpoint, posteriors
+from paperlib import files, protocols, runs
 from paperlib.cli import Evaluate, measured
 from paperlib.evaluate import Errors
-from paperlib.posteriors import Pass
+from paperlib.protocols import Pass
+from paperlib.training import checkpoint
 
 RUNS = Path(__file__).parents[1] / "paperlib" / "assets" / "runs"
 
@@ -30,7 +31,7 @@ def copy(run: Path, target: Path, weights: bool) -> None:
     for name in ("recipe.json", "metrics.csv"):
         shutil.copy(run / name, target / name)
     if weights:
-        checkpoint.save_weights(target, checkpoint.load_model(run), torch.float16)
+        checkpoint.save_weights(target, runs.load_model(run), torch.float16)
 
 
 def passes(run: Path, wishes: Mapping[str, Evaluate], kept: Path | None = None) -> dict[str, Pass]:
@@ -39,8 +40,8 @@ def passes(run: Path, wishes: Mapping[str, Evaluate], kept: Path | None = None) 
     for name, wish in wishes.items():
         path = (kept or run) / f"{name.replace(' ', '-').replace(',', '')}.safetensors"
         if not path.exists():
-            posteriors.save(path, [measured(str(run), wish)])
-        (found[name],) = posteriors.load(path)
+            protocols.save(path, [measured(str(run), wish)])
+        (found[name],) = protocols.load(path)
         print(f"{run}  {name}: {found[name].errors}", flush=True)
     return found
 
@@ -52,7 +53,7 @@ def row(scales: tuple[int, ...], errors: Errors) -> dict[str, Any]:
 
 def write(target: Path, rows: Mapping[str, dict[str, Any]]) -> None:
     """evaluation.json."""
-    checkpoint.write(target / "evaluation.json", (json.dumps(rows, indent=2) + "\n").encode())
+    files.write(target / "evaluation.json", (json.dumps(rows, indent=2) + "\n").encode())
 
 
 def main() -> None:

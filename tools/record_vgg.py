@@ -15,9 +15,9 @@ from pathlib import Path
 
 from record_run import RUNS, copy, passes, row, write
 
-from paperlib import RECIPES, checkpoint, posteriors
+from paperlib import RECIPES, protocols, runs
 from paperlib.cli import Evaluate, Protocol
-from paperlib.posteriors import Pass
+from paperlib.protocols import Pass
 
 SEVEN = [  # the nets of the competition, section 4.4: D at three S, C and E at two
     *(f"caltech101-vgg16-{s}" for s in ("s73", "s110", "jitter")),
@@ -46,7 +46,7 @@ def wishes(name: str) -> dict[str, Evaluate]:
 
 def fusions(found: dict[str, dict[str, Pass]]) -> dict[str, dict[str, Pass]]:
     """What Tables 5 and 6 make of the passes of one seed: for each net, means of posteriors by name."""
-    mean = posteriors.fusion
+    mean = protocols.fusion
     made: dict[str, dict[str, Pass]] = {net: {} for net in (D, E)}
     one, three = "dense", "dense, three scales"
     for net in (D, E):
@@ -72,7 +72,7 @@ def main() -> None:
     names = [name for name in RECIPES if name.startswith("caltech101-vgg")]
     for seed in args.seeds:
         folder = args.runs / f"seed{seed}"
-        trained = [name for name in names if checkpoint.finished(folder / name)]
+        trained = [name for name in names if runs.finished(folder / name)]
         found = {name: passes(folder / name, wishes(name)) for name in trained}
         rows = {name: {key: row(one.scales, one.errors) for key, one in got.items()} for name, got in found.items()}
         for name, means in fusions(found).items() if D in found and E in found else ():

@@ -30,16 +30,17 @@ from torch.utils.data import ConcatDataset
 from torchvision.io import write_jpeg
 from torchvision.utils import make_grid
 
-from paperlib import RECIPES, build, checkpoint, data
+from paperlib import RECIPES, build, data, files
 from paperlib.cli import Evaluate
 from paperlib.deconvnet import cut, project, top_activations
 from paperlib.evaluate import evaluate, one_view
-from paperlib.experiments import CALTECH_FOLDERS, ZFNET_TABLE_3
 from paperlib.figures import signed
-from paperlib.posteriors import Pass
-from paperlib.recipes import Recipe
-from paperlib.run import run
-from paperlib.train import make_optimizer
+from paperlib.protocols import Pass
+from paperlib.recipes.experiments import CALTECH_FOLDERS, ZFNET_TABLE_3
+from paperlib.recipes.recipe import Recipe
+from paperlib.training import checkpoint
+from paperlib.training.epoch import make_optimizer
+from paperlib.training.run import run
 from paperlib.transfer import features, mean_per_class, probe
 from paperlib.transforms import TestView
 
@@ -112,10 +113,10 @@ def rows(runs: Path) -> None:
     views = {name: torch.stack([view(image) for image in split.images]) for name, split in splits.items()}
     for name in ZFNET_TABLE_3:
         for folder in sorted(runs.glob(f"seed*/caltech101-{name}")):
-            if checkpoint.finished(folder):
+            if runs.finished(folder):
                 target = RUNS / folder.name / folder.parent.name
                 copy(folder, target, weights=False)
-                predict = one_view(checkpoint.load_model(folder), nn.Identity())
+                predict = one_view(runs.load_model(folder), nn.Identity())
                 counted = {key: evaluate(predict, views[key], splits[key].labels) for key in splits}
                 print(name, folder.parent.name, counted, flush=True)
                 write(target, {key: row((recipe.test_side,), one) for key, one in counted.items()})
@@ -148,14 +149,14 @@ def scratch(runs: Path) -> None:
 def transfer(runs: Path) -> None:
     name, found = "zfnet-half-caltech", {}
     lender = trained(name, runs / name)
-    recipe, classes = checkpoint.load_recipe(lender)
+    recipe, classes = runs.load_recipe(lender)
     other = data.load(f"{CALTECH_FOLDERS}/half-b")
     splits = (other.train, other.val, other.test)
     images, labels = ConcatDataset([s.images for s in splits]), torch.cat([s.labels for s in splits])
     view = TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std)
     torch.manual_seed(recipe.seed)
     nets = {
-        "pretrained": checkpoint.load_model(lender),
+        "pretrained": runs.load_model(lender),
         "untrained": build(recipe.model, num_classes=len(classes), **recipe.options),
     }
     for kind, net in nets.items():
@@ -173,7 +174,7 @@ def transfer(runs: Path) -> None:
 
 
 def dump(path: Path, content: object) -> None:
-    checkpoint.write(path, (json.dumps(content, indent=1) + "\n").encode())
+    files.write(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def main() -> None:

@@ -15,15 +15,27 @@ from accelerate.utils import broadcast, gather_object
 from torch import nn
 from torch.utils.data import DataLoader
 
-from paperlib import checkpoint, data
-from paperlib.batches import Batch, EpochOrder, Rescaled, TrainViews, fits, kept, own_signals, unreadable, whole
+from paperlib import data, runs
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import Errors, evaluate, one_view
 from paperlib.models import build
 from paperlib.models.vgg import VGG, start_from_net_a
-from paperlib.recipes import PLAIN, Machine, Recipe
-from paperlib.signals import caught
-from paperlib.train import Progress, Schedule, make_optimizer, random_state, train_epoch
+from paperlib.recipes.recipe import PLAIN, Machine, Recipe
+from paperlib.training import checkpoint
+from paperlib.training.batches import (
+    Batch,
+    EpochOrder,
+    Rescaled,
+    TrainViews,
+    fits,
+    kept,
+    own_signals,
+    unreadable,
+    whole,
+)
+from paperlib.training.epoch import Progress, make_optimizer, random_state, train_epoch
+from paperlib.training.schedule import Schedule
+from paperlib.training.signals import caught
 from paperlib.transforms import IMAGENET_COLOURS, TestView, TrainView, principal_colours
 
 Bad = dict[str, dict[int, str]]  # of train and val, photographs that cannot be read: index, what is wrong
@@ -34,7 +46,7 @@ def borrow(model: nn.Module, recipe: Recipe, folder: Path) -> None:
     beside = folder.parent / recipe.start
     lender = beside if beside.is_dir() else recipe.start
     try:
-        name, donor = checkpoint.load_recipe(lender)[0].model, checkpoint.load_model(lender)
+        name, donor = runs.load_recipe(lender)[0].model, runs.load_model(lender)
         if name == recipe.model:
             model.load_state_dict(donor.state_dict())
         elif isinstance(model, VGG) and isinstance(donor, VGG):
@@ -78,7 +90,7 @@ def slow_bf16() -> str:
 
 def bad_photographs(dataset: data.Data, folder: Path, look: bool, accelerator: Accelerator) -> Bad:
     """Those that the folder lists; where it lists none and `look`, every process decodes its share to find them."""
-    bad = checkpoint.load_bad(folder)
+    bad = runs.load_bad(folder)
     if bad is None and look:
         bad = {}
         for name, split in (("train", dataset.train), ("val", dataset.val)):
@@ -139,7 +151,7 @@ def run(
     """
     complete = f"{folder}: the run is complete ({recipe.epochs} epochs); now: paperlib evaluate {folder}"
     say = log if os.environ.get("RANK", "0") == "0" else (lambda line: None)  # one of the processes of a launcher
-    if checkpoint.finished(folder):
+    if runs.finished(folder):
         checkpoint.check(folder, recipe)
         say(complete)
         return folder
@@ -149,7 +161,7 @@ def run(
     torch.manual_seed(recipe.seed)
     dataset = data.load(recipe.data)
     model = build(recipe.model, num_classes=len(dataset.classes), **recipe.options)
-    if recipe.start and not checkpoint.states(folder):
+    if recipe.start and not runs.states(folder):
         borrow(model, recipe, folder)
     if recipe.channels_last:
         model = model.to(memory_format=torch.channels_last)
@@ -186,7 +198,7 @@ def run(
     if accelerator.scaler and numbers.get("scaler"):
         accelerator.scaler.load_state_dict(numbers["scaler"])
     predict = one_view(model, TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std))
-    rows = checkpoint.load_metrics(folder)[: progress.epoch]
+    rows = runs.load_metrics(folder)[: progress.epoch]
     board = tensorboard(folder, progress.epoch) if machine.tensorboard and main else None
 
     def save() -> float:
@@ -219,7 +231,7 @@ def run(
                         say(f"{what}, and saved; the same command goes on")
                         raise KeyboardInterrupt if stop == signal.SIGINT else SystemExit(128 + stop)
             except FloatingPointError as error:
-                last = next(iter(checkpoint.states(folder)), "none")
+                last = next(iter(runs.states(folder)), "none")
                 advice = f"the last good state: {last}; try a lower --lr and another --out"
                 raise PaperlibError(f"{error}; {advice}") from error
             began = time.perf_counter()

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from paperlib.errors import unknown
-from paperlib.recipes import Recipe
+from paperlib.recipes.recipe import Recipe
 
 # VGG, Table 3: each column with the sides S that it was trained at; (256, 512) is jittered.
 VGG_TABLE_3: dict[str, tuple[tuple[int, int], ...]] = {

@@ -1,9 +1,8 @@
-"""Optimizer, learning-rate schedule, and one epoch of training."""
+"""Optimizer, random state, and one epoch of training."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -13,9 +12,10 @@ from torch.optim import SGD, Optimizer
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from paperlib.batches import Batch
 from paperlib.models.zfnet import renormalize_filters
-from paperlib.recipes import Recipe
+from paperlib.recipes.recipe import Recipe
+from paperlib.training.batches import Batch
+from paperlib.training.schedule import Schedule
 
 LOOK = 10  # steps from one look at the losses and signals to the next: all processes look at the same, so they agree
 
@@ -29,44 +29,6 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> SGD:
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
     )
-
-
-@dataclass
-class Schedule:
-    """The learning rate of every step, as the recipe says; its fields other than the recipe are its state."""
-
-    recipe: Recipe
-    divisions: int = 0  # how often `plateau` has divided by 10
-    best: float = float("inf")  # lowest validation error so far, in percent
-    waited: int = 0  # epochs since then
-    warm: bool = False  # whether the warm-up, where the recipe has one, is over
-
-    def rate(self, progress: float) -> float:
-        """The learning rate after `progress` epochs, whole and part."""
-        recipe = self.recipe
-        if recipe.warm_up_lr and not self.warm:
-            return recipe.warm_up_lr
-        if recipe.schedule == "plateau":
-            return recipe.lr * 0.1**self.divisions
-        if recipe.schedule == "milestones":
-            return recipe.lr * 0.1 ** sum(progress >= m for m in recipe.milestones)
-        rise = 0.2 * recipe.epochs
-        return recipe.lr * min(progress / rise, (recipe.epochs - progress) / (recipe.epochs - rise))
-
-    def observe(self, error: float) -> None:
-        """Take note of an epoch's validation error."""
-        self.waited = 0 if error < self.best else self.waited + 1
-        self.best = min(self.best, error)
-        if self.waited > self.recipe.patience:
-            self.divisions, self.waited = self.divisions + 1, 0
-
-    def observe_training(self, error: float) -> None:
-        """Take note of the training error of the last steps, in percent: below 80 the warm-up ends."""
-        self.warm = self.warm or error < 80
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state, without the recipe."""
-        return {name: value for name, value in vars(self).items() if name != "recipe"}
 
 
 @dataclass

@@ -11,9 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from paperlib.checkpoint import write
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import Errors, errors
+from paperlib.files import write
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from tqdm.auto import tqdm
 
-from paperlib.data import Images, Photographs, Split
+from paperlib.data import Photographs, Split
 from paperlib.errors import PaperlibError
-from paperlib.transforms import TrainView, rescale
+from paperlib.transforms import Images, TrainView, rescale
 
 MEMORY = 2e9  # bytes of decoded images that each process keeps of a split; a larger one is decoded anew in every epoch
 SCAN = 1024  # photographs that wait at once to be looked through

@@ -1,65 +1,29 @@
-"""Data sets by name, with explicit training, validation and test splits."""
+"""Every data set by name."""
 
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets import mnist
-from torchvision.transforms.v2 import functional as F
 
+from paperlib.data.fetch import ARCHIVES, fetch
+from paperlib.data.photographs import Photographs
+from paperlib.data.scenes import Scenes
+from paperlib.data.splits import Data, Split, carve, root
 from paperlib.errors import PaperlibError, unknown
-from paperlib.fetch import ARCHIVES, fetch
-from paperlib.scenes import Scenes
 
-Images = Sequence[Tensor] | Tensor
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CALTECH_101 = (101, 8677)  # classes and images, without the background class
 IMAGENET = {"train": 1_281_167, "val": 50_000}  # images
 IMAGENETTE = {"train": 9469, "val": 3925}  # images
 IMAGENETTE_IN_IMAGENET = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)  # its classes among the 1000 of a full net
-MAX_ASPECT = 16  # rescaled to Q, a photograph longer than that would be a strip of more than 16 Q^2 pixels
-MAX_PIXELS = 89_000_000  # of a photograph: from about there PIL warns of a decompression bomb
-# What a photograph may be, whatever its name (MPO is read as JPEG): among PIL's other readers one starts Ghostscript.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-Image.init()  # else PIL does not know all of these by name
 FASHION_MINI_SHA256 = "a02d6cd1ff625ec51d6b8ad64ec2a42e50b6d484be9c4e5fc4340023f9a76b34"
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images, uint8 RGB (3, H, W) each, and their labels (N,). `images[i]` may decode or compose on demand."""
-
-    images: Images
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class Data:
-    """One data set. `test` is looked at once.
-
-    `val` is carved from the official training images with a fixed seed, unless a folder brings one of its own.
-    """
-
-    classes: tuple[str, ...]
-    train: Split
-    val: Split
-    test: Split
-
-
-def root() -> Path:
-    """The folder of downloaded data: the environment variable PAPERLIB_DATA, else ~/.cache/paperlib."""
-    return Path(os.environ.get("PAPERLIB_DATA") or Path.home() / ".cache" / "paperlib")
 
 
 def load(name: str, *, download: bool = False) -> Data:
@@ -89,17 +53,6 @@ def load(name: str, *, download: bool = False) -> Data:
         elif isinstance(error, RuntimeError):  # torchvision's words advise an argument that a user here has not
             error = RuntimeError("not found or broken")
         raise PaperlibError(f"{name} is not (whole) in {root()} ({error}); {advice}") from error
-
-
-def carve(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices (rest, carved): of each class, `fraction` of the images, rounded, drawn with `seed`; both ascending."""
-    generator = torch.Generator().manual_seed(seed)
-    carved = torch.zeros(len(labels), dtype=torch.bool)
-    for c in labels.unique():
-        members = (labels == c).nonzero()[:, 0]
-        shuffled = members[torch.randperm(len(members), generator=generator)]
-        carved[shuffled[: round(len(members) * fraction)]] = True
-    return (~carved).nonzero()[:, 0], carved.nonzero()[:, 0]
 
 
 def _fashion_arrays() -> dict[str, Tensor]:
@@ -289,57 +242,3 @@ DATASETS: dict[str, Callable[[bool], Data]] = {
     "imagenette": _imagenette,
     "imagenet": _imagenet,
 }
-
-
-def photograph(path: str | Path) -> Tensor:
-    """The image file as uint8 RGB (3, H, W), turned upright, what is transparent laid on white.
-
-    Greys of 16 bits run from 0 to 65535, of floating point from 0 to 1, and where a file leaves that range, from its
-    least to its greatest value. Raises PaperlibError naming the file where it is unreadable or of no format of
-    `FORMATS`, where it has more than `MAX_PIXELS`, or where one side is more than `MAX_ASPECT` times the other.
-    """
-    if not os.path.isfile(path):  # opening what is neither file nor folder may wait for ever
-        raise PaperlibError(f"{path} is not a file that can be read; replace or remove it")
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                size = f"{image.width}x{image.height} px"
-                raise PaperlibError(f"{path} is {size}, more than {MAX_PIXELS:,}; shrink or remove it")
-            if max(image.size) > MAX_ASPECT * min(image.size):
-                size = f"{image.width}x{image.height} px"
-                raise PaperlibError(f"{path} is {size}, longer than {MAX_ASPECT}:1; crop or remove it")
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith(("I", "F")):  # more than 8 bits a pixel, which PIL's own conversion clips
-                upright = _eight_bits(upright)
-            if upright.mode in ("LA", "PA", "RGBA") or "transparency" in upright.info:
-                white = Image.new("RGBA", upright.size, "white")
-                upright = Image.alpha_composite(white, upright.convert("RGBA"))
-            return F.pil_to_tensor(upright.convert("RGB"))
-    except PaperlibError:
-        raise
-    except Exception as error:  # a decoder may raise anything on a broken file
-        raise PaperlibError(f"{path} is not a readable image ({error}); replace or remove it") from error
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    values = np.nan_to_num(np.asarray(image).astype(np.float32), copy=False, posinf=0, neginf=0)
-    low, high = 0.0, 1.0 if image.mode == "F" else 65535.0
-    if values.min() < low or values.max() > high:
-        low, high = float(values.min()), float(values.max())
-    values -= low
-    values *= 255 / (high - low or 1)
-    return Image.fromarray(values.round().astype(np.uint8))
-
-
-class Photographs(Sequence[Tensor]):
-    """Image files, decoded when asked for."""
-
-    def __init__(self, paths: Sequence[str | Path]) -> None:
-        # One block of memory: a million strings would be copied to every worker process as it counts references.
-        self.paths = np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
-        return photograph(os.fsdecode(self.paths[index]))

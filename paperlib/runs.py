@@ -1,0 +1,120 @@
+"""What a run folder holds, and its safe writing and reading.
+
+    recipe.json              the recipe, its name, the classes, the versions and the machine
+    metrics.csv              a row an epoch
+    state-STEPS.safetensors  everything needed to go on after so many steps; the last two
+    bad_files.json           the photographs that a run with --skip-bad leaves out
+    weights.safetensors      the weights of a finished run
+
+Every file is written beside its place and then moved there: a reader sees the old one or the new one, whole.
+No file is a pickle: nothing that a folder contains can run code.
+"""
+
+import csv
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from paperlib.errors import PaperlibError
+from paperlib.models import build
+from paperlib.recipes.recipe import Recipe
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            # Clones: a tensor that stays mapped keeps Windows from replacing the file.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise PaperlibError(f"{path} is broken ({error}); remove it and run the same command again") from error
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    path = folder / "recipe.json"
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content["recipe"], dict) or not isinstance(content["classes"], list):
+            raise ValueError("not a run's recipe")
+    except FileNotFoundError:
+        raise PaperlibError(f"{folder} is not a run folder: it has no {path.name}") from None
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise PaperlibError(f"{path} is broken ({error}); start the run anew in another folder") from error
+    return content
+
+
+def load_bad(folder: Path) -> dict[str, dict[int, str]] | None:
+    """What `save_bad` wrote; None where it did not."""
+    path = folder / "bad_files.json"
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {split: {int(index): str(wrong) for index, wrong in content[split].items()} for split in content}
+    except (AttributeError, OSError, TypeError, ValueError) as error:
+        raise PaperlibError(f"{path} is broken ({error}); remove it, and --skip-bad makes it anew") from error
+
+
+def load_metrics(folder: Path) -> list[dict[str, float]]:
+    """The rows of metrics.csv as numbers; none in a new folder."""
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    return [row | {"epoch": int(row["epoch"])} for row in rows]
+
+
+def finished(folder: Path) -> bool:
+    """Whether the run in this folder is complete."""
+    return (folder / "weights.safetensors").exists()
+
+
+def find(run: str | Path) -> Path:
+    """The folder of a run: a path, or the name of a run that comes with the package."""
+    recorded = Path(str(files("paperlib"))) / "assets" / "runs"
+    for folder in (Path(run), recorded / str(run)):
+        if folder.is_dir():
+            return folder
+    names = sorted(path.parent.relative_to(recorded).as_posix() for path in recorded.rglob("weights.safetensors"))
+    raise PaperlibError(f"no run folder {str(run)!r}; runs that come with the package: {', '.join(names)}")
+
+
+def recorded(name: str) -> dict[str, dict[str, Any]]:
+    """What evaluation.json says of each recorded seed of a recipe: by the name of its folder, `seed0` and so on."""
+    folders = sorted(path.parent for path in find(name).glob("*/evaluation.json"))
+    return {folder.name: json.loads((folder / "evaluation.json").read_text(encoding="utf-8")) for folder in folders}
+
+
+def load_recipe(run: str | Path) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe of a run and the names of its classes."""
+    folder = find(run)
+    content = read_run(folder)
+    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in content["recipe"].items()}
+    try:
+        return Recipe(**values), tuple(content["classes"])
+    except TypeError as error:
+        raise PaperlibError(f"{folder} is of another version of paperlib ({error})") from error
+
+
+def load_model(run: str | Path) -> nn.Module:
+    """The trained net of a finished run, in evaluation mode. PaperlibError where there is none or it is broken."""
+    folder = find(run)
+    recipe, classes = load_recipe(folder)
+    if not finished(folder):
+        raise PaperlibError(f"{folder} holds no weights of a finished run; run its training command to make them")
+    model = build(recipe.model, num_classes=len(classes), **recipe.options)
+    tensors, _ = read_tensors(folder / "weights.safetensors")
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise PaperlibError(f"{folder}: the weights are of another net than {recipe.model} ({error})") from error
+    return model.eval()
+
+
+def states(folder: Path) -> list[Path]:
+    """The saved states, the newest first; none in a new folder."""
+    return sorted(folder.glob("state-*.safetensors"), reverse=True)
