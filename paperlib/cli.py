@@ -22,7 +22,7 @@ from paperlib.models import MODELS, build, options
 from paperlib.occlusion import occlusion
 from paperlib.protocols import Pass
 from paperlib.recipes import RECIPES, recipe
-from paperlib.recipes.recipe import PLAIN, Machine, Recipe
+from paperlib.recipes.recipe import Machine, Recipe
 from paperlib.transfer import Kind, features, probe
 from paperlib.transforms import TestView, denormalize
 
@@ -37,7 +37,7 @@ class Train:
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     out: Path | None = None
     """Run folder; runs/RECIPE by default."""
-    machine: Annotated[Machine, tyro.conf.arg(name="")] = PLAIN
+    machine: Annotated[Machine, tyro.conf.arg(name="")] = Machine()
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from paperlib.data import DATASETS
 from paperlib.errors import PaperlibError
 from paperlib.models.vgg import start_from_net_a
 from paperlib.recipes import recipe
-from paperlib.recipes.experiments import CALTECH_FOLDERS, ZFNET_TABLE_3
 from paperlib.recipes.recipe import Recipe, differences
+from paperlib.recipes.zfnet import CALTECH_FOLDERS, ZFNET_TABLE_3
 
 from .conftest import counted
 

@@ -36,8 +36,8 @@ from paperlib.deconvnet import cut, project, top_activations
 from paperlib.evaluate import evaluate, one_view
 from paperlib.figures import signed
 from paperlib.protocols import Pass
-from paperlib.recipes.experiments import CALTECH_FOLDERS, ZFNET_TABLE_3
 from paperlib.recipes.recipe import Recipe
+from paperlib.recipes.zfnet import CALTECH_FOLDERS, ZFNET_TABLE_3
 from paperlib.training import checkpoint
 from paperlib.training.epoch import make_optimizer
 from paperlib.training.run import run

@@ -1,5 +1,14 @@
 """Every recipe by name."""
 
-from paperlib.recipes.experiments import RECIPES, recipe
+from paperlib.errors import unknown
+from paperlib.recipes import densenet, resnet, vgg, zfnet
+from paperlib.recipes.recipe import Recipe
 
-__all__ = ["RECIPES", "recipe"]
+RECIPES: dict[str, Recipe] = {**zfnet.RECIPES, **vgg.RECIPES, **resnet.RECIPES, **densenet.RECIPES}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called `name`; PaperlibError with the near names where there is none."""
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]

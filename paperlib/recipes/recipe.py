@@ -152,9 +152,6 @@ def _refuse(wrong: bool, message: str) -> None:
         raise PaperlibError(message)
 
 
-PLAIN = Machine()  # nothing said
-
-
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """`field: old -> new` for each value of two recipes, as dicts, that differ; `source` and `target` are prose.
 

@@ -21,7 +21,7 @@ from paperlib.errors import PaperlibError
 from paperlib.evaluate import Errors, evaluate, one_view
 from paperlib.models import build
 from paperlib.models.vgg import VGG, start_from_net_a
-from paperlib.recipes.recipe import PLAIN, Machine, Recipe
+from paperlib.recipes.recipe import Machine, Recipe
 from paperlib.training import checkpoint
 from paperlib.training.batches import (
     Batch,
@@ -142,7 +142,7 @@ def tensorboard(folder: Path, epoch: int) -> Any:
 
 
 def run(
-    recipe: Recipe, folder: Path, machine: Machine = PLAIN, *, name: str = "", log: Callable[[str], None] = print
+    recipe: Recipe, folder: Path, machine: Machine = Machine(), *, name: str = "", log: Callable[[str], None] = print
 ) -> Path:
     """Train `recipe` in `folder`, or go on where the run there stopped; returns the folder.
 
