@@ -261,7 +261,7 @@ def draw_occlusion(args: Sequence[str]) -> None:
     if wish.label is not None and wish.label not in classes:
         raise unknown("class", wish.label, classes)
     model = runs.load_model(wish.run).to(device())
-    view = TestView(made.test_side, made.crop, made.mean, made.std)(data.photograph(wish.image))
+    view = TestView(made.test_side, made.crop, made.mean, made.std)(data.read_photograph(wish.image))
     with torch.inference_mode():
         posteriors = model(view[None].to(device())).softmax(dim=1)[0]
     label = int(posteriors.argmax()) if wish.label is None else classes.index(wish.label)

@@ -166,7 +166,7 @@ def test_visualize_deconvnet_draws_a_picture_of_each_map(
     assert main([*command, "--top", "4", "--maps", "5", "2"]) == 0
     paths = [tmp_path / "x" / "y" / f"conv4_1-00{m}.png" for m in (5, 2)]
     assert capsys.readouterr().out.split() == [str(path) for path in paths]
-    assert all(data.photograph(path).float().std() > 1 for path in paths)
+    assert all(data.read_photograph(path).float().std() > 1 for path in paths)
     assert main([*command, "--every", "2"]) == 0
     assert len(list((tmp_path / "x" / "y").iterdir())) == 17  # sixteen, map 5 or 2 among them or not
 
@@ -195,7 +195,7 @@ def test_visualize_occlusion(tiny_run: Path, tmp_path: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     assert printed.startswith("blue: probability 0.")
     assert printed.endswith(f"{tmp_path / 'x' / 'occlusion-000.png'}\n")
-    assert data.photograph(tmp_path / "x" / "occlusion-000.png").float().std() > 1
+    assert data.read_photograph(tmp_path / "x" / "occlusion-000.png").float().std() > 1
     for arguments, message in (
         (["--label", "bleu"], "unknown class 'bleu'; did you mean blue?"),
         (["--square", "33"], "a square of 33 px every 8 px does not fit"),
