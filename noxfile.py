@@ -121,7 +121,7 @@ def release(session: nox.Session) -> None:
     import shutil
     import tempfile
 
-    version = re.search(r'"(.+)"', (ROOT / "paperlib" / "version.py").read_text(encoding="utf-8"))[1]
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "paperlib" / "version.py").read_text(encoding="utf-8"))[1]
     if session.posargs and session.posargs != [f"v{version}"]:
         session.error(f"the tag is {session.posargs[0]}, paperlib/version.py says {version}")
     if f"## [{version}]" not in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"):

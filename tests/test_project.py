@@ -45,7 +45,7 @@ def test_every_asset_goes_into_the_wheel() -> None:
     packed = {path for pattern in patterns for path in (ROOT / "paperlib").glob(pattern) if path.is_file()}
     there = {path for path in (ROOT / "paperlib" / "assets").rglob("*") if path.is_file()}
     assert len(there) > 5
-    assert packed == there
+    assert packed == there | {ROOT / "paperlib" / "py.typed"}
 
 
 def test_the_address_is_the_same_everywhere() -> None:
@@ -78,7 +78,7 @@ def test_the_readme_works_where_it_is_read() -> None:
 
 
 def test_the_release_is_the_same_everywhere() -> None:
-    version = re.search(r'"(.+)"', (ROOT / "paperlib" / "version.py").read_text(encoding="utf-8"))
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "paperlib" / "version.py").read_text(encoding="utf-8"))
     assert version
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == version[1]
