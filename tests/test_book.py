@@ -170,7 +170,7 @@ def test_the_cell_of_the_original_weights_runs_every_protocol(
     code = cells(ROOT / "book/vgg/crops_and_fusion.ipynb", "code")
     source = "".join(next(cell for cell in code if cell["id"] == "crops-22")["source"])
     known = {"sys": sys, "torch": torch, "device": "cpu", "pretrained": pretrained}
-    known |= {f.__name__: f for f in (evaluate.multi_crop, evaluate.average, dense)}
+    known |= {"multi_crop": evaluate.multi_crop, "average": evaluate.average, "dense": dense}
     exec(source, known)
     assert asked == [("vgg16", "weights.pth")]
     lines = capsys.readouterr().out.splitlines()
