@@ -63,6 +63,15 @@ def notebooks(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def guests(session: nox.Session) -> None:
+    """Write the notebooks for Colab and Kaggle into _build/notebooks; `-- --run` runs them all there as well."""
+    folder = ROOT / "_build" / "notebooks"
+    session.run(sys.executable, "tools/guests.py", str(folder), external=True)
+    if "--run" in session.posargs:
+        session.run(torch_python(session), "-m", "pytest", "--nbval", str(folder), external=True)
+
+
+@nox.session(venv_backend="none")
 def lab(session: nox.Session) -> None:
     """Open the book in JupyterLab."""
     python = torch_python(session)

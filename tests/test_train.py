@@ -1,16 +1,18 @@
 """Schedules by hand, and an epoch that counts every image."""
 
 import dataclasses
+from math import cos, pi
 
 import pytest
 import torch
 from accelerate import Accelerator
 from torch import nn
 
-from paperlib.recipes.recipe import Recipe
+from paperlib.errors import PaperlibError
+from paperlib.recipes.recipe import SCHEDULES, Recipe
 from paperlib.training import epoch
 from paperlib.training.epoch import Progress, make_optimizer, random_state, set_random_state, train_epoch
-from paperlib.training.schedule import Schedule
+from paperlib.training.schedule import FACTORS, Schedule
 
 
 def make(tiny_recipe: Recipe, **values: object) -> Schedule:
@@ -34,6 +36,28 @@ def test_milestones_divide_by_ten(tiny_recipe: Recipe) -> None:
 def test_one_cycle_rises_for_a_fifth_and_falls_to_zero(tiny_recipe: Recipe) -> None:
     schedule = make(tiny_recipe, schedule="one-cycle", epochs=10)
     assert [schedule.rate(e) for e in (0, 1, 2, 6, 10)] == pytest.approx([0, 0.05, 0.1, 0.05, 0])
+
+
+def test_every_schedule_that_a_recipe_may_name_has_its_function() -> None:
+    assert tuple(FACTORS) == SCHEDULES
+
+
+def with_schedule(recipe: Recipe, name: str) -> Recipe:
+    """The recipe with the name of a schedule that recipes do not have."""
+    changed = dataclasses.replace(recipe, lr=0.1, epochs=10)
+    object.__setattr__(changed, "schedule", name)  # it is frozen
+    return changed
+
+
+def test_a_schedule_without_its_function_is_refused(tiny_recipe: Recipe) -> None:
+    with pytest.raises(PaperlibError, match=r"unknown schedule 'cosine'; known: milestones, one-cycle, plateau"):
+        Schedule(with_schedule(tiny_recipe, "cosine"))
+
+
+def test_a_new_schedule_is_a_function_and_a_name(tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FACTORS, "cosine", lambda s, progress: (1 + cos(pi * progress / s.recipe.epochs)) / 2)
+    schedule = Schedule(with_schedule(tiny_recipe, "cosine"))
+    assert [schedule.rate(e) for e in (0, 5, 10)] == pytest.approx([0.1, 0.05, 0.0])
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from paperlib import data, runs
+from paperlib.devices import device
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import Errors, evaluate, one_view
 from paperlib.models import build
@@ -61,7 +62,7 @@ def borrow(model: nn.Module, recipe: Recipe, folder: Path) -> None:
 
 def accelerate(recipe: Recipe, machine: Machine, say: Callable[[str], None]) -> Accelerator:
     """The accelerator of this process; PaperlibError where the machine has not what the recipe wants."""
-    cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    cpu = device().type == "cpu"
     if cpu and (recipe.precision == "fp16" or machine.sync_batch_norm):
         raise PaperlibError("precision fp16 (take bf16) and sync_batch_norm need a GPU, and there is none here")
     if recipe.precision == "bf16" and (advice := slow_bf16()):

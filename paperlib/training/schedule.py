@@ -1,8 +1,10 @@
 """The learning rate of every step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from paperlib.errors import unknown
 from paperlib.recipes.recipe import Recipe
 
 
@@ -16,20 +18,22 @@ class Schedule:
     waited: int = 0  # epochs since then
     warm: bool = False  # whether the warm-up, where the recipe has one, is over
 
+    def __post_init__(self) -> None:
+        if self.recipe.schedule not in FACTORS:
+            raise unknown("schedule", self.recipe.schedule, FACTORS)
+
     def rate(self, progress: float) -> float:
-        """The learning rate after `progress` epochs, whole and part."""
-        recipe = self.recipe
-        if recipe.warm_up_lr and not self.warm:
-            return recipe.warm_up_lr
-        if recipe.schedule == "plateau":
-            return recipe.lr * 0.1**self.divisions
-        if recipe.schedule == "milestones":
-            return recipe.lr * 0.1 ** sum(progress >= m for m in recipe.milestones)
-        rise = 0.2 * recipe.epochs
-        return recipe.lr * min(progress / rise, (recipe.epochs - progress) / (recipe.epochs - rise))
+        """The learning rate after `progress` epochs, 2.5 for the middle of the third."""
+        if self.recipe.warm_up_lr and not self.warm:
+            return self.recipe.warm_up_lr
+        return self.recipe.lr * self.factor(progress)
+
+    def factor(self, progress: float) -> float:
+        """What the recipe's `lr` is multiplied by after `progress` epochs, once the warm-up is over."""
+        return FACTORS[self.recipe.schedule](self, progress)
 
     def observe(self, error: float) -> None:
-        """Take note of an epoch's validation error."""
+        """Take note of an epoch's validation error, in percent."""
         self.waited = 0 if error < self.best else self.waited + 1
         self.best = min(self.best, error)
         if self.waited > self.recipe.patience:
@@ -42,3 +46,28 @@ class Schedule:
     def state_dict(self) -> dict[str, Any]:
         """The state, without the recipe."""
         return {name: value for name, value in vars(self).items() if name != "recipe"}
+
+
+def plateau(schedule: Schedule, progress: float) -> float:
+    """A tenth each time the validation error has stopped falling (VGG, section 3.1)."""
+    return 0.1**schedule.divisions
+
+
+def milestones(schedule: Schedule, progress: float) -> float:
+    """A tenth after each milestone (ResNet, section 4.2; DenseNet, section 4.2)."""
+    return 0.1 ** sum(progress >= milestone for milestone in schedule.recipe.milestones)
+
+
+def one_cycle(schedule: Schedule, progress: float) -> float:
+    """A straight line up to 1 over the first fifth, and down to 0 over the rest."""
+    epochs = schedule.recipe.epochs
+    rise = 0.2 * epochs
+    return min(progress / rise, (epochs - progress) / (epochs - rise))
+
+
+# By the name that a recipe gives; `recipes/recipe.py` lists the names.
+FACTORS: dict[str, Callable[[Schedule, float], float]] = {
+    "plateau": plateau,
+    "milestones": milestones,
+    "one-cycle": one_cycle,
+}
