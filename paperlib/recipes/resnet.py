@@ -64,6 +64,30 @@ FASHION = Recipe(
     source="ResNet, section 4.2, at 28 px; departs from it in epochs, schedule and pad",
     target="training error: plain-56 above plain-20, ResNet-56 not above ResNet-20",
 )
+# On CIFAR-10's pictures as JPEG files at half the width, for one core: values from the time that a run may take, before
+# anything was trained
+CIFAR_JPEG = Recipe(
+    model="resnet20",
+    options={"width": 0.5},
+    data="cifar10-jpeg",
+    sides=(32, 32),
+    test_side=32,
+    crop_side=32,
+    pad=4,
+    mean=(125.3, 123.0, 113.9),  # about those of these pictures
+    std=(62.5, 61.9, 66.5),
+    epochs=8,
+    batch_size=64,  # 128 in the paper; so few epochs need more steps
+    lr=0.1,
+    schedule="one-cycle",
+    weight_decay=1e-4,
+    precision="bf16",
+    channels_last=True,
+    source="ResNet, section 4.2, at half the width; departs from it in epochs, schedule, batch, std and the"
+    " compression",
+    target="training and test error of plain-56 above plain-20's, of ResNet-56 below ResNet-20's (Figure 6)",
+)
+CIFAR_JPEG_SHORTCUTS = replace(CIFAR_JPEG, target="below the error of option A, as in Table 3")
 
 RECIPES = {
     # Tables 2 to 5
@@ -101,4 +125,15 @@ RECIPES = {
         source="ResNet, section 4.2, at 28 px; departs from it in epochs, schedule, pad, rate, decay and momentum",
         target="at least 94% right in under fifteen minutes on two cores",
     ),
+    # Figure 6 and Table 3 on CIFAR-10's pictures as JPEG files
+    "cifar10-jpeg-plain20": replace(CIFAR_JPEG, model="plain20"),
+    "cifar10-jpeg-resnet20": CIFAR_JPEG,
+    "cifar10-jpeg-plain32": replace(CIFAR_JPEG, model="plain32"),
+    "cifar10-jpeg-resnet32": replace(CIFAR_JPEG, model="resnet32"),
+    "cifar10-jpeg-plain44": replace(CIFAR_JPEG, model="plain44"),
+    "cifar10-jpeg-resnet44": replace(CIFAR_JPEG, model="resnet44"),
+    "cifar10-jpeg-plain56": replace(CIFAR_JPEG, model="plain56"),
+    "cifar10-jpeg-resnet56": replace(CIFAR_JPEG, model="resnet56"),
+    "cifar10-jpeg-resnet20-B": replace(CIFAR_JPEG_SHORTCUTS, options=CIFAR_JPEG.options | {"shortcut": "B"}),
+    "cifar10-jpeg-resnet20-C": replace(CIFAR_JPEG_SHORTCUTS, options=CIFAR_JPEG.options | {"shortcut": "C"}),
 }
