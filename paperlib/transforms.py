@@ -156,7 +156,7 @@ class TestView:
 
 @dataclass(frozen=True)
 class CropViews:
-    """Several square crops of an image rescaled to Q: `cut` is `five_crops` or `grid_crops`.
+    """Square crops of an image rescaled to Q: `cut` is `center_crop`, `five_crops` or `grid_crops`.
 
     Raises PaperlibError for a Q below the crop.
     """
@@ -178,6 +178,11 @@ class CropViews:
 def _check(side: int, crop: int) -> None:
     if side < crop:
         raise PaperlibError(f"Q = {side} px is too small: the least is the {crop} px crop of this net")
+
+
+def center_crop(image: Tensor, crop: int) -> Tensor:
+    """The central square, as the one view of a stack (1, 3, crop, crop)."""
+    return F.center_crop(image, [crop, crop])[None]
 
 
 def five_crops(image: Tensor, crop: int) -> Tensor:
