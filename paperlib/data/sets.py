@@ -13,7 +13,7 @@ from torchvision import datasets
 from torchvision.datasets import mnist
 
 from paperlib.data.fetch import ARCHIVES, fetch
-from paperlib.data.photographs import Photographs
+from paperlib.data.photographs import Photographs, photograph
 from paperlib.data.scenes import Scenes
 from paperlib.data.splits import Data, Split, carve, root
 from paperlib.errors import PaperlibError, unknown
@@ -21,6 +21,7 @@ from paperlib.errors import PaperlibError, unknown
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CALTECH_101 = (101, 8677)  # classes and images, without the background class
 IMAGENET = {"train": 1_281_167, "val": 50_000}  # images
+CIFAR10_JPEG = {"train": 50_000, "test": 10_000}  # images
 IMAGENETTE = {"train": 9469, "val": 3925}  # images
 IMAGENETTE_IN_IMAGENET = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)  # its classes among the 1000 of a full net
 FASHION_MINI_SHA256 = "a02d6cd1ff625ec51d6b8ad64ec2a42e50b6d484be9c4e5fc4340023f9a76b34"
@@ -90,14 +91,21 @@ def _fashion_mini(download: bool) -> Data:
 
 
 def _fashion_scenes(download: bool) -> Data:
-    mini = _fashion_mini(download)
-    seeds = iter((1, 2, 3))
+    return _composed(_fashion_mini(download))
 
-    def compose(split: Split) -> Split:
+
+def _fashion_scenes_full(download: bool) -> Data:
+    """54,000, 6,000 and 10,000 scenes; what trains keeps each at the side that it needs, some 400 MB at 40 px."""
+    return _composed(_fashion_mnist(download))
+
+
+def _composed(things: Data) -> Data:
+    """A scene of each object of Fashion-MNIST, made when asked for."""
+    splits = []
+    for split, seed in zip((things.train, things.val, things.test), (1, 2, 3), strict=True):
         assert isinstance(split.images, Tensor)
-        return Split(Scenes(split.images[:, 0], next(seeds)), split.labels)
-
-    return Data(mini.classes, compose(mini.train), compose(mini.val), compose(mini.test))
+        splits.append(Split(Scenes(split.images[:, 0], seed), split.labels))
+    return Data(things.classes, *splits)
 
 
 def _fashion_mnist(download: bool) -> Data:
@@ -126,6 +134,22 @@ def _cifar(dataset: type[datasets.CIFAR10]) -> Callable[[bool], Data]:
         return Data(tuple(splits[0].classes), *_splits(*arrays))
 
     return load_cifar
+
+
+def _cifar10_jpeg(download: bool) -> Data:
+    """CIFAR-10's pictures as JPEG files: `cifar10-images`, with `train` and `test` of one folder a class, at hand.
+
+    Decoded into one tensor. JPEG loses detail, so errors are some points above those on the original pictures.
+    """
+    folder = root() / "cifar10-images"
+    decoded: list[Tensor] = []
+    for part, count in CIFAR10_JPEG.items():
+        classes, paths, labels = _class_folders(folder / part)
+        if (len(classes), len(paths)) != (10, count):
+            found = f"{folder / part} holds {len(classes)} classes with {len(paths):,} images"
+            raise PaperlibError(f"{found}, not 10 with {count:,}; make it whole")
+        decoded += [torch.stack([photograph(path) for path in paths]), labels]
+    return Data(classes, *_splits(*decoded))
 
 
 def _caltech101(download: bool) -> Data:
@@ -235,8 +259,10 @@ def _class_folders(folder: Path) -> tuple[tuple[str, ...], list[str], Tensor]:
 DATASETS: dict[str, Callable[[bool], Data]] = {
     "fashion-mini": _fashion_mini,
     "fashion-scenes": _fashion_scenes,
+    "fashion-scenes-full": _fashion_scenes_full,
     "fashion-mnist": _fashion_mnist,
     "cifar10": _cifar(datasets.CIFAR10),
+    "cifar10-jpeg": _cifar10_jpeg,
     "cifar100": _cifar(datasets.CIFAR100),
     "caltech101": _caltech101,
     "imagenette": _imagenette,

@@ -18,22 +18,58 @@ VGG_TABLE_3: dict[str, tuple[tuple[int, int], ...]] = {
 }
 
 
-def _vgg(data: str, crop: int, start_from_a: bool, fine_tune: dict[str, Any], **common: Any) -> dict[str, Recipe]:
+def _vgg(
+    data: str, crop: int, start_from_a: bool, fine_tune: dict[str, Any], prefix: str = "", **common: Any
+) -> dict[str, Recipe]:
     """The rows of VGG's Table 3 on `data`, all sides times `crop` / 224; named like imagenet-vgg16-s384, -jitter.
 
     S = 384 starts from the S = 256 net and the jittered net from that of S = 384, with `fine_tune` (section 3.1).
     """
     made: dict[str, Recipe] = {}
+    prefix = prefix or data
     for model, rows in VGG_TABLE_3.items():
         fits = start_from_a and model not in ("vgg11", "vgg11_lrn", "vgg13_5x5")  # A's conv1_1 is no 5x5
-        start = f"{data}-vgg11-s{round(256 * crop / 224)}" if fits else ""
+        start = f"{prefix}-vgg11-s{round(256 * crop / 224)}" if fits else ""
         for row in rows:
             low, high = (round(s * crop / 224) for s in row)
             values = common | (fine_tune if row != (256, 256) else {})
-            name = f"{data}-{model}-" + (f"s{low}" if low == high else "jitter")
+            name = f"{prefix}-{model}-" + (f"s{low}" if low == high else "jitter")
             values |= {"model": model, "data": data, "start": start, "sides": (low, high)}
             made[name] = Recipe(test_side=round(sum(row) / 2 * crop / 224), **values)  # Q of section 4.1
             start = name
+    return made
+
+
+def _scenes() -> dict[str, Recipe]:
+    """VGG's Table 3 on 54,000 scenes at 32 / 224: scenes-vgg16-s37, -s55, -jitter ..."""
+    common: dict[str, Any] = {
+        "options": {"width": 0.25, "image_size": 32, "hidden": 256, "dropout": 0.2, "batch_norm": True},
+        "mean": (127.0, 127.0, 127.0),  # round numbers, not the scenes' own statistics
+        "std": (64.0, 64.0, 64.0),
+        "epochs": 12,
+        "batch_size": 64,  # 256 in the paper
+        "lr": 0.05,  # chosen in a few short runs on the validation images; no column has its own
+        "schedule": "one-cycle",
+        "weight_decay": 5e-4,  # section 3.1
+        "precision": "bf16",
+        "channels_last": True,
+        "source": "VGG, section 3.1, at 32 / 224; departs from it in width, batch norm, schedule, batch, dropout, std",
+        "target": "the order of the columns and of S in Table 3",
+    }
+    data = "fashion-scenes-full"
+    made = _vgg(data, 32, start_from_a=False, fine_tune={"lr": 0.01, "epochs": 6}, prefix="scenes", **common)
+    # After batch norm, or on inputs divided by 64, LRN is a constant factor: its sum of squares is made for 0 to 255
+    del made["scenes-vgg11_lrn-s37"]
+    for model in ("vgg11", "vgg11_lrn"):
+        made[f"scenes-{model}-bare"] = replace(
+            made["scenes-vgg11-s37"],
+            model=model,
+            options=common["options"] | {"batch_norm": False},
+            std=(1.0, 1.0, 1.0),
+            lr=0.01,  # section 3.1
+            source="VGG, section 3.1, at 32 / 224; departs from it in width, schedule, batch, dropout",
+            target="LRN makes no difference (Table 3, A and A-LRN)",
+        )
     return made
 
 
@@ -96,6 +132,26 @@ FASHION_RESNET: dict[str, Any] = {
 }
 
 
+# The same at 24 / 32 on CIFAR-10's pictures as JPEG files, for one core: set by the time that a run may take, before
+# any was finished
+CIFAR10_JPEG: dict[str, Any] = {
+    "data": "cifar10-jpeg",
+    "sides": (24, 24),
+    "test_side": 24,
+    "crop_side": 24,
+    "pad": 3,
+    "mean": (125.3, 123.0, 113.9),  # about those of these pictures
+    "std": (62.5, 61.9, 66.5),
+    "epochs": 5,
+    "batch_size": 64,  # 128 in the paper; so few epochs need more steps
+    "lr": 0.1,
+    "schedule": "one-cycle",
+    "weight_decay": 1e-4,
+    "precision": "bf16",
+    "channels_last": True,
+}
+
+
 def _resnet() -> dict[str, Recipe]:
     """ResNet's nets and their plain twins: imagenet-resnet50, cifar10-resnet110, fashion-mnist-plain20 ..."""
     made: dict[str, Recipe] = {}
@@ -134,6 +190,38 @@ def _resnet() -> dict[str, Recipe]:
         target="at least 94% right in under fifteen minutes on two cores",
         **FASHION_RESNET | longer,
     )
+    return made
+
+
+def _cifar10_jpeg() -> dict[str, Recipe]:
+    """ResNets and plain nets at half their width, and DenseNets as large: cifar10-jpeg-resnet56 ..."""
+    source, departs = "ResNet, section 4.2", "departs from it in epochs, schedule, batch, std, compression"
+    twins = [f"{kind}{n}" for n in (20, 32, 44, 56) for kind in ("plain", "resnet")]
+    made = {
+        f"cifar10-jpeg-{model}": Recipe(
+            model=model,
+            options={"width": 0.5},
+            source=f"{source}, at 24 / 32 and half the width; {departs}",
+            target="training and test error of plain-56 above plain-20's, of ResNet-56 below ResNet-20's (Figure 6)",
+            **CIFAR10_JPEG,
+        )
+        for model in twins
+    }
+    for option in "BC":
+        made[f"cifar10-jpeg-resnet20-{option}"] = replace(
+            made["cifar10-jpeg-resnet20"],
+            options={"width": 0.5, "shortcut": option},
+            target="below the error of option A, as in Table 3",
+        )
+    sizes = {10: "the multiply-adds of cifar10-jpeg-resnet20", 22: "its parameters, and the multiply-adds of -resnet56"}
+    for depth, equal in sizes.items():
+        made[f"cifar10-jpeg-densenet_bc{depth}_k12"] = Recipe(
+            model="densenet_bc",
+            options={"depth": depth, "growth_rate": 12},
+            source=f"the values of cifar10-jpeg-resnet20; about {equal}",
+            target="below the error of the ResNets of that size (DenseNet, Figure 3)",
+            **CIFAR10_JPEG,
+        )
     return made
 
 
@@ -293,6 +381,7 @@ RECIPES: dict[str, Recipe] = {
     **_zfnet(),
     **_resnet(),
     **_densenet(),
+    **_cifar10_jpeg(),
     **_vgg(
         "imagenet",
         224,
@@ -332,6 +421,7 @@ RECIPES: dict[str, Recipe] = {
         source="VGG, section 3.1, at 64 / 224; departs from it in width, batch norm, schedule, batch, dropout, std",
         target="the order of the columns and of S, where three seeds can tell them apart",
     ),
+    **_scenes(),
     "fashion-mnist-vgg13": Recipe(
         model="vgg13",
         options={"width": 0.25, "image_size": 32, "hidden": 256, "dropout": 0.0, "batch_norm": True},
