@@ -112,6 +112,55 @@ def colab(session: nox.Session) -> None:
     (ROOT / "bench" / "results" / "colab.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
+@nox.session(venv_backend="none")
+def release(session: nox.Session) -> None:
+    """Build wheel and sdist into dist/, check them, and train an epoch with the wheel in an empty environment.
+
+    `-- v0.2.0` refuses another version than that of the tag.
+    """
+    import shutil
+    import tempfile
+
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "paperlib" / "version.py").read_text(encoding="utf-8"))[1]
+    if session.posargs and session.posargs != [f"v{version}"]:
+        session.error(f"the tag is {session.posargs[0]}, paperlib/version.py says {version}")
+    if f"## [{version}]" not in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"):
+        session.error(f"CHANGELOG.md has no section for {version}")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    with tempfile.TemporaryDirectory() as place:
+        for name in ("tools", "empty"):
+            session.run(sys.executable, "-m", "venv", f"{place}/{name}", external=True)
+        folder = "Scripts" if os.name == "nt" else "bin"
+        tools, empty = (f"{place}/{name}/{folder}/python" for name in ("tools", "empty"))
+        session.run(tools, "-m", "pip", "install", "--quiet", "build", "twine", external=True)
+        session.run(tools, "-m", "build", "--outdir", "dist", external=True)
+        packages = sorted(str(path) for path in (ROOT / "dist").iterdir())
+        session.run(tools, "-m", "twine", "check", "--strict", *packages, external=True)
+        (wheel,) = (path for path in packages if path.endswith(".whl"))
+        session.run(empty, "-m", "pip", "install", "--quiet", wheel, external=True)
+        session.chdir(place)  # where the package is not, but for the installed one
+        session.run(empty, "-m", "paperlib", "list", external=True)
+        session.run(empty, "-m", "paperlib", "train", "vgg-mini", "--epochs", "1", "--out", "run", external=True)
+
+
+@nox.session(python="3.11", venv_backend="venv")
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest versions that pyproject.toml allows."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    lower = {r.split(">=")[0]: r.split(">=")[1] for r in [*project["dependencies"], *extras["test"]] if ">=" in r}
+    session.install("-e", ".[test]", *(f"{name}=={version}" for name, version in lower.items()))
+    session.run("python", "-m", "pytest", *(session.posargs or ["-n", "2", "--dist", "worksteal"]))
+
+
+@nox.session
+def links(session: nox.Session) -> None:
+    """Ask every address that the book names whether it answers. Needs the internet."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    session.install(*project["optional-dependencies"]["book"])
+    session.run("jupyter-book", "build", ".", "--all", "--builder", "linkcheck")
+
+
 @nox.session
 def browser(session: nox.Session) -> None:
     """Open every built page in Chromium, 1280 and 390 px wide, light and dark. Needs `nox -s book` first."""
@@ -130,7 +179,7 @@ def address(session: nox.Session) -> None:
     tracked = session.run("git", "ls-files", silent=True, external=True)
     for name in str(tracked).splitlines():
         path = ROOT / name
-        if path.suffix in {".toml", ".yml", ".ipynb", ".md"}:
+        if path.suffix in {".cff", ".toml", ".yml", ".ipynb", ".md"}:
             text = path.read_text(encoding="utf-8")
             if old in text:
                 path.write_text(text.replace(old, new), encoding="utf-8")

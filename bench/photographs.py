@@ -2,7 +2,7 @@
 
     python bench/photographs.py --out bench/results/photographs.json [--count 10000]
 
-The photographs are made one at a time, written to a temporary folder, read by `paperlib.data.photograph` and removed;
+The photographs are made one at a time, written to a temporary folder, read by `data.read_photograph` and removed;
 they depend on their number alone. Every kind of file in `KINDS` comes in turn. Most are small, with an aspect up to
 10; every 50th of the first 850 is 6000x6000 px, each kind once, so that the worst has been seen early; later every
 200th has one side of 6000 px. A tiny net evaluates them densely. Noted every 500 photographs: what is resident. It
@@ -102,7 +102,7 @@ class Generated(Sequence[Tensor]):
         picture(index).save(path, **options)
         with Image.open(path) as stored:
             self.modes.add(stored.mode)
-        image = data.photograph(path)
+        image = data.read_photograph(path)
         path.unlink()
         self.read += 1
         return image
@@ -122,11 +122,15 @@ def run(count: int, every: int, bound: float) -> tuple[Errors, Generated, list[i
     assert isinstance(model, VGG)
     predict = dense(model, (40,), (127.0,) * 3, (64.0,) * 3, memory=bound)
     came: list[int] = []
+
+    def counted(images: Sequence[Tensor]) -> Tensor:
+        posteriors = predict(images)
+        came.append(len(posteriors))
+        return posteriors
+
     with tempfile.TemporaryDirectory() as folder:
         photographs = Generated(Path(folder), count, every)
-        found = evaluate(
-            predict, photographs, torch.arange(count) % 4, memory=bound, keep=lambda p: came.append(len(p))
-        )
+        found = evaluate(counted, photographs, torch.arange(count) % 4, memory=bound)
     return found, photographs, came
 
 

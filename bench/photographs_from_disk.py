@@ -3,7 +3,7 @@
     python bench/photographs_from_disk.py [--images 60000] [--out FILE.json]
 
 Decoding: JPEGs of 500x375 px (about the mean of ImageNet) and of 2000x1500 px, rescaled to a smaller side of 256 px: by
-`data.photograph` (PIL), by PIL with draft (the decoder skips detail), and by torchvision.io, which gives the same
+`data.read_photograph` (PIL), by PIL with draft (the decoder skips detail), and by torchvision.io, which gives the same
 pixels sooner, but is deprecated since torchvision 0.29; medians of rounds in turn, and how far the pixels are apart.
 Folders: 1,000 small JPEGs and then --images of them; processor time for each image that is listed, and read as a run
 reads it that does not keep them, and the peak of the resident memory before and after. Then the same epoch read by two
@@ -49,7 +49,7 @@ def torchvision_io(path: Path) -> Tensor:
 
 
 WAYS: dict[str, Callable[[Path], Tensor]] = {
-    "PIL": data.photograph,
+    "PIL": data.read_photograph,
     "PIL, draft": draft,
     "torchvision.io": torchvision_io,
 }
@@ -74,7 +74,7 @@ def decoding(scratch: Path, width: int, height: int, count: int, rounds: int = 5
             for path in paths:
                 rescale(decode(path), SIDE)
             times[way].append((time.process_time() - start) / count)
-    wanted = [rescale(data.photograph(path), SIDE).int() for path in paths]
+    wanted = [rescale(data.read_photograph(path), SIDE).int() for path in paths]
     found: dict[str, Any] = {"bytes": statistics.mean(path.stat().st_size for path in paths)}
     for way, decode in WAYS.items():
         differences = [(rescale(decode(p), SIDE).int() - w).abs() for p, w in zip(paths, wanted, strict=True)]
@@ -98,7 +98,7 @@ def folder(scratch: Path, images: int) -> dict[str, float]:
         for i in range(count):
             (place / part / f"class{i % 10}" / f"{i:07}.jpg").write_bytes(content)
     start = time.process_time()
-    found = data.folders(place / "train", place / "test", None, carved=0.1)
+    found = data.read_folders(place / "train", place / "test")
     listed = time.process_time() - start
     train = data.Split(Rescaled(found.train.images, range(len(found.train)), 48), found.train.labels)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

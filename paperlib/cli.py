@@ -15,19 +15,17 @@ from torch.utils.data import ConcatDataset, Subset
 import paperlib
 from paperlib import data, protocols, runs
 from paperlib.deconvnet import ascend, cut, project, top_activations
-from paperlib.dense import Pool, dense
+from paperlib.dense import Pool
+from paperlib.devices import device
 from paperlib.errors import PaperlibError, unknown
-from paperlib.evaluate import MEMORY, Predictor, average, center, evaluate, mirrored, multi_crop, ten_crop
+from paperlib.evaluate import MEMORY
 from paperlib.models import MODELS, build, options
 from paperlib.occlusion import occlusion
-from paperlib.protocols import Pass
+from paperlib.protocols import Predictions, Protocol
 from paperlib.recipes import RECIPES, recipe
 from paperlib.recipes.recipe import Machine, Recipe
 from paperlib.transfer import Kind, features, probe
 from paperlib.transforms import TestView, denormalize
-
-Protocol = Literal["center", "mirror", "ten-crop", "multi-crop", "dense", "multi-crop+dense"]
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Evaluate:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Run folders, names of runs that come with the package, or files of --save, whose passes are not repeated."""
-    protocol: Protocol = "center"
+    protocol: protocols.Name = "center"
     """center: the central crop; mirror: it and its mirror image; ten-crop: AlexNet's corners and centre, mirrored;
     multi-crop: VGG's 5x5 grid, mirrored; dense: the whole image, mirrored; multi-crop+dense: the mean of the two."""
     scales: tuple[int, ...] = ()
@@ -54,7 +52,7 @@ class Evaluate:
     pool: Pool | None = None
     """dense: average the score map before (logit, VGG's default) or after (prob) the softmax, or, where the net ends in
     a global average, its last maps as a whole (gap, the default there)."""
-    split: Literal["test", "val", "train"] = "test"
+    split: protocols.SplitName = "test"
     """Images to count on, without those that the run left out. Choose models on val; look at test once; on train the
     error shows what the net could fit."""
     every: int = 1
@@ -192,69 +190,23 @@ def evaluate_command(args: Sequence[str]) -> None:
         raise PaperlibError(f"--every must be at least 1, not {wish.every}")
     if wish.save and not wish.save.parent.is_dir():
         raise PaperlibError(f"cannot write {wish.save}: there is no folder {wish.save.parent}")
-    for run in wish.runs[1:]:
-        if not Path(run).is_file():
-            predictor(run, wish)  # what does not go together is refused before the first has taken its time
-    passes: list[Pass] = []
+    how = Protocol(wish.protocol, wish.scales, wish.pool, wish.precision, wish.memory)
     for run in wish.runs:
-        for one in protocols.load(Path(run)) if Path(run).is_file() else [measured(run, wish)]:
-            protocols.same_images((passes or [one])[0], one)
-            passes.append(one)
-            scales = ",".join(str(q) for q in one.scales)
-            print(f"{one.run}  {one.data}/{one.split}  {one.protocol} Q={scales}\n{one.errors}", flush=True)
+        if not Path(run).is_file():
+            protocols.check(run, how)  # what does not go together is refused before the first has taken its time
+    passes: list[Predictions] = []
+    for run in wish.runs:
+        one = protocols.load(Path(run)) if Path(run).is_file() else None
+        for new in one or [protocols.evaluate_run(run, how, wish.split, wish.every)]:
+            protocols.check_same_images((passes or [new])[0], new)
+            passes.append(new)
+            scales = ",".join(str(q) for q in new.scales)
+            print(f"{new.run}  {new.data}/{new.split}  {new.protocol} Q={scales}\n{new.errors}", flush=True)
     if wish.save:
         protocols.save(wish.save, passes)
     if len(passes) > 1:
-        print(f"fusion of {len(passes)}\n{protocols.fusion(passes).errors}")
+        print(f"fusion of {len(passes)}\n{protocols.fuse(passes).errors}")
     print(f"chance: top-1 error {100 - 100 / len(passes[0].classes):.2f}%")
-
-
-def measured(run: str, wish: Evaluate) -> Pass:
-    """A pass of a run over its images. PaperlibError where the data are not those of the run."""
-    made, classes = runs.load_recipe(run)
-    predict = predictor(run, wish)
-    dataset = data.load(made.data)
-    if dataset.classes != classes:
-        raise PaperlibError(f"{made.data} has other classes than the run {run} was trained on; are the data whole?")
-    split: data.Split = getattr(dataset, wish.split)
-    bad = (runs.load_bad(runs.find(run)) or {}).get(wish.split, {})  # of train and val, by --skip-bad
-    indices = [i for i in range(0, len(split), wish.every) if i not in bad]
-    labels = split.labels[indices]
-    images = Subset(split.images, indices)  # type: ignore[arg-type, var-annotated]
-    kept: list[torch.Tensor] = []
-    with torch.autocast(DEVICE, torch.bfloat16, enabled=wish.precision == "bf16"):
-        found = evaluate(predict, images, labels, memory=wish.memory, keep=kept.append)  # type: ignore[arg-type]
-    return Pass(
-        run=run,
-        protocol=" ".join([wish.protocol, *([wish.pool] if wish.pool else [])]),
-        scales=wish.scales or (made.test_side,),
-        data=made.data,
-        split=wish.split,
-        classes=classes,
-        seconds=found.seconds,
-        posteriors=torch.cat(kept),
-        labels=labels,
-    )
-
-
-def predictor(run: str, wish: Evaluate) -> Predictor:
-    """The predictor of a run that the options ask for; PaperlibError where they do not go together."""
-    made, _ = runs.load_recipe(run)
-    model = runs.load_model(run).to(DEVICE).to(memory_format=torch.channels_last)  # up to 2 times faster
-    sides, memory = wish.scales or (made.test_side,), wish.memory
-    crops = model, sides, made.crop, made.mean, made.std
-    if "dense" not in wish.protocol and wish.pool is not None:
-        raise PaperlibError(f"--pool goes with --protocol dense, not {wish.protocol}")
-    if wish.protocol == "center":
-        return center(*crops, memory=memory)
-    if wish.protocol == "mirror":
-        return mirrored(center(*crops, memory=memory))
-    if wish.protocol == "ten-crop":
-        return ten_crop(*crops, memory=memory)
-    if wish.protocol == "multi-crop":
-        return multi_crop(*crops, memory=memory)
-    whole = dense(model, sides, made.mean, made.std, crop=made.crop, pool=wish.pool, memory=memory)
-    return whole if wish.protocol == "dense" else average(multi_crop(*crops, memory=memory), whole)
 
 
 def visualize_command(args: Sequence[str]) -> None:
@@ -280,7 +232,7 @@ def draw_deconvnet(args: Sequence[str]) -> None:
     if wish.every < 1:
         raise PaperlibError(f"--every must be at least 1, not {wish.every}")
     made, _ = runs.load_recipe(wish.run)
-    model = runs.load_model(wish.run).to(DEVICE)
+    model = runs.load_model(wish.run).to(device())
     count = ascend(model, torch.zeros(1, 3, made.crop, made.crop), wish.layer).maps.shape[1]
     if wrong := [m for m in wish.maps if not 0 <= m < count]:
         raise PaperlibError(f"no map {wrong[0]} in {wish.layer}: it has {count}, from 0 on")
@@ -308,10 +260,10 @@ def draw_occlusion(args: Sequence[str]) -> None:
     made, classes = runs.load_recipe(wish.run)
     if wish.label is not None and wish.label not in classes:
         raise unknown("class", wish.label, classes)
-    model = runs.load_model(wish.run).to(DEVICE)
-    view = TestView(made.test_side, made.crop, made.mean, made.std)(data.photograph(wish.image))
+    model = runs.load_model(wish.run).to(device())
+    view = TestView(made.test_side, made.crop, made.mean, made.std)(data.read_photograph(wish.image))
     with torch.inference_mode():
-        posteriors = model(view[None].to(DEVICE)).softmax(dim=1)[0]
+        posteriors = model(view[None].to(device())).softmax(dim=1)[0]
     label = int(posteriors.argmax()) if wish.label is None else classes.index(wish.label)
     square = made.crop // 4 if wish.square is None else wish.square
     stride = max(1, square // 4) if wish.stride is None else wish.stride
@@ -344,7 +296,7 @@ def transfer_command(args: Sequence[str]) -> None:
         raise PaperlibError(f"{wish.run} was trained on {made.data}, and would be tested on images that it has seen")
     torch.manual_seed(made.seed)
     untrained = build(made.model, num_classes=len(classes), **made.options) if wish.untrained else None
-    model = (untrained or runs.load_model(wish.run)).to(DEVICE)
+    model = (untrained or runs.load_model(wish.run)).to(device())
     dataset = data.load(wish.data)
     splits = dataset.train, dataset.val, dataset.test
     view = TestView(wish.side or made.test_side, made.crop, made.mean, made.std)

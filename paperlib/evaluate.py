@@ -1,17 +1,18 @@
 """From images to class posteriors to counted errors.
 
 A predictor is a function from N images, uint8 (3, H, W) each and of any sizes, to posteriors (N, classes). Small
-ones make larger ones: `average(mirrored(a), mirrored(b))` is what a paper calls two scales, or a fusion of two nets,
-and `average(multi_crop(...), dense(...))` is VGG's combination of both: the mean of two posteriors, not of all views.
+predictors make larger ones: `average(mirrored(a), mirrored(b))` is two scales, or a fusion of two models, and
+`average(multi_crop(...), dense(...))` is VGG's combination of both: the mean of two posteriors, not of all views.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from statistics import fmean, stdev
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,44 +21,45 @@ from tqdm.auto import tqdm
 
 from paperlib.errors import PaperlibError
 from paperlib.modes import evaluating
-from paperlib.transforms import RGB, CropViews, TestView, View, five_crops, grid_crops
+from paperlib.transforms import RGB, CropViews, Images, View, center_crop, five_crops, grid_crops
 
 Predictor = Callable[[Sequence[Tensor]], Tensor]
-MEMORY = 256  # MB of decoded images, and as much again for one pass through the net
-CHUNK = 256  # images that wait for each other, so that views of one shape meet
+MEMORY = 256  # MB of decoded images, and as much again for one pass through the model
+CHUNK = 256  # images decoded together, so that views of one shape meet in one batch
 
 
 def many_views(model: nn.Module, views: View, memory: float = MEMORY) -> Predictor:
     """Mean posterior over the `views` (V, 3, h, w) of each image.
 
-    Views are made when their turn comes, and those of one shape go through the net together: as many at once as
-    keep themselves and the input and output of the largest layer within `memory` MB, but at least one.
+    Views of one shape go through the model together: at most so many that they, and the input and output of the
+    largest layer, fit in `memory` MB, but at least one. No more views than that are made ahead of their turn.
     """
     device = next(model.parameters()).device
 
     @cache
     def limit(shape: torch.Size) -> int:
+        """Views of `shape` that go through the model together."""
         return max(1, int(memory * 1e6 / _bytes(model, shape)))
 
     def predict(images: Sequence[Tensor]) -> Tensor:
-        means: dict[int, Tensor] = {}
-        waiting: dict[torch.Size, list[tuple[int, Tensor]]] = defaultdict(list)
+        means: dict[int, Tensor] = {}  # by the index of the image
+        waiting: dict[torch.Size, list[tuple[int, Tensor]]] = defaultdict(list)  # index and views, by their shape
 
         def run(shape: torch.Size) -> None:
             indices, stacks = zip(*waiting.pop(shape), strict=True)
-            parts = torch.cat(stacks).split(limit(shape))
-            posteriors = torch.cat([model(part.to(device)).float().softmax(dim=-1).cpu() for part in parts])
-            for i, mine in zip(indices, posteriors.split([len(stack) for stack in stacks]), strict=True):
-                means[i] = mine.mean(dim=0)
+            batches = torch.cat(stacks).split(limit(shape))
+            posteriors = torch.cat([model(batch.to(device)).float().softmax(dim=-1).cpu() for batch in batches])
+            for i, of_image in zip(indices, posteriors.split([len(stack) for stack in stacks]), strict=True):
+                means[i] = of_image.mean(dim=0)
 
         with evaluating(model), torch.inference_mode():
             for i, image in enumerate(images):
                 stack = views(image)
                 shape = stack.shape[1:]
                 waiting[shape].append((i, stack))
-                held = {s: sum(len(w) for _, w in group) / limit(s) for s, group in waiting.items()}
-                if held[shape] >= 1 or sum(held.values()) >= 1:
-                    run(max(held, key=lambda s: held[s]))
+                shares = {s: sum(len(v) for _, v in group) / limit(s) for s, group in waiting.items()}
+                if sum(shares.values()) >= 1:
+                    run(max(shares, key=lambda s: shares[s]))
             for shape in list(waiting):
                 run(shape)
         return torch.stack([means[i] for i in range(len(images))])  # (N, classes)
@@ -66,7 +68,7 @@ def many_views(model: nn.Module, views: View, memory: float = MEMORY) -> Predict
 
 
 def _bytes(model: nn.Module, shape: torch.Size) -> int:
-    """Bytes of the input and output of the layer that has most, for one view; computed without running the net."""
+    """Bytes of the input and output of the layer that has most, for one view, computed on the meta device."""
     sizes: list[int] = []
     hooks = [
         module.register_forward_hook(lambda _, inputs, output: sizes.append(inputs[0].nbytes + output.nbytes))
@@ -106,33 +108,35 @@ def mirrored(predict: Predictor) -> Predictor:
 
 
 def average(*predictors: Predictor) -> Predictor:
-    """Mean posterior of several predictors: several scales Q of one net (VGG, section 4.2), or several nets (4.4)."""
+    """Mean posterior of several predictors: the scales Q of one model (VGG, section 4.2), or several models (4.4)."""
     if not predictors:
         raise ValueError("average() needs at least one predictor")
     return lambda images: torch.stack([predict(images) for predict in predictors]).mean(dim=0)
 
 
-def center(
-    model: nn.Module, sides: Sequence[int], crop: int, mean: RGB, std: RGB, *, memory: float = MEMORY
+def crops(
+    model: nn.Module,
+    sides: Sequence[int],
+    crop: int,
+    mean: RGB,
+    std: RGB,
+    *,
+    cut: Callable[[Tensor, int], Tensor],
+    mirror: bool = True,
+    memory: float = MEMORY,
 ) -> Predictor:
-    """The central crop at each scale Q of `sides`."""
-    return average(*(one_view(model, TestView(side, crop, mean, std), memory) for side in sides))
+    """Mean posterior over the crops that `cut` takes of each image, and of its mirror image, at each scale Q.
+
+    `sides`: the scales Q in px. `cut`: `center_crop`, `five_crops` or `grid_crops`. `memory` as in `many_views`.
+    Raises PaperlibError where a Q is below the `crop` side.
+    """
+    scales = [many_views(model, CropViews(side, crop, mean, std, cut), memory) for side in sides]
+    return average(*(mirrored(scale) if mirror else scale for scale in scales))
 
 
-def ten_crop(
-    model: nn.Module, sides: Sequence[int], crop: int, mean: RGB, std: RGB, *, memory: float = MEMORY
-) -> Predictor:
-    """AlexNet's ten crops (section 4.1) at each scale: corners and centre, of the image and of its mirror image."""
-    views = (CropViews(side, crop, mean, std, five_crops) for side in sides)
-    return average(*(mirrored(many_views(model, view, memory)) for view in views))
-
-
-def multi_crop(
-    model: nn.Module, sides: Sequence[int], crop: int, mean: RGB, std: RGB, *, memory: float = MEMORY
-) -> Predictor:
-    """VGG's multi-crop (section 3.2): a 5x5 grid, of the image and of its mirror image; 50 views a scale Q."""
-    views = (CropViews(side, crop, mean, std, grid_crops) for side in sides)
-    return average(*(mirrored(many_views(model, view, memory)) for view in views))
+center = partial(crops, cut=center_crop, mirror=False)  # one view a scale
+ten_crop = partial(crops, cut=five_crops)  # AlexNet, section 4.1: corners and centre, mirrored
+multi_crop = partial(crops, cut=grid_crops)  # VGG, section 3.2: a 5x5 grid, mirrored; 50 views a scale
 
 
 @dataclass(frozen=True)
@@ -145,8 +149,9 @@ class Errors:
     seconds: float
 
     def __str__(self) -> str:
-        counted = f"({self.images} images, {self.seconds:.1f} s)"
-        return f"top-1 error {self.top1:.2f}%  top-5 error {self.top5:.2f}%  {counted}"
+        return (
+            f"top-1 error {self.top1:.2f}%  top-5 error {self.top5:.2f}%  ({self.images} images, {self.seconds:.1f} s)"
+        )
 
 
 def errors(posteriors: Tensor, labels: Tensor, k: int) -> Tensor:
@@ -155,59 +160,84 @@ def errors(posteriors: Tensor, labels: Tensor, k: int) -> Tensor:
     return ~(posteriors.topk(k).indices == labels[:, None]).any(dim=1)
 
 
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+class Difference(NamedTuple):
+    """A mean difference over seeds, and the half-width of its 95% interval."""
+
+    mean: float
+    half: float
+
+    def verdict(self, expected: float) -> Literal["same", "opposite", "undecided"]:
+        """Whether the interval excludes 0, and then whether the mean has the sign of the `expected` difference."""
+        if abs(self.mean) <= self.half:
+            return "undecided"
+        return "same" if (self.mean < 0) == (expected < 0) else "opposite"
 
 
-def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+def paired(first: Sequence[float], second: Sequence[float]) -> Difference:
     """Mean of `second - first` over runs of equal seeds, and the half-width of its 95% interval by Student's t.
 
-    The interval speaks of other seeds on these very images, not of other images. Raises ValueError for fewer than two
-    or more than ten pairs, or unequal numbers.
+    The interval is about other seeds on these very images, not about other images. Raises ValueError for fewer than
+    two pairs and for unequal numbers.
     """
+    from scipy.stats import t as student  # takes half a second to load
+
     differences = [b - a for a, b in zip(first, second, strict=True)]
     n = len(differences)
-    if n not in T_95:
-        raise ValueError(f"paired() takes 2 to 10 pairs, not {n}")
-    return fmean(differences), T_95[n] * stdev(differences) / n**0.5
+    if n < 2:
+        raise ValueError(f"paired() takes two or more pairs, not {n}")
+    return Difference(fmean(differences), float(student.ppf(0.975, n - 1)) * stdev(differences) / n**0.5)
 
 
-def evaluate(
-    predict: Predictor,
-    images: Sequence[Tensor] | Tensor,
-    labels: Tensor,
-    *,
-    memory: float = MEMORY,
-    keep: Callable[[Tensor], object] = lambda posteriors: None,
-) -> Errors:
-    """Top-1 and top-5 error over images, at most `memory` MB of them (or one) decoded at a time.
+def spread(values: Iterable[float], digits: int = 1) -> str:
+    """Mean ± standard deviation over seeds, as text."""
+    values = list(values)
+    return f"{fmean(values):{digits + 4}.{digits}f} ± {stdev(values):{digits + 2}.{digits}f}"
 
-    `keep` is handed the posteriors (n, classes) of each n images in turn. A bar shows in terminals.
+
+def low_to_high(values: Iterable[float]) -> str:
+    """Mean (least–most) over seeds, as text."""
+    values = list(values)
+    return f"{fmean(values):5.2f} ({min(values):.2f}–{max(values):.2f})"
+
+
+def predict_all(predict: Predictor, images: Images, *, memory: float = MEMORY) -> Tensor:
+    """Posteriors (N, classes) of N images, at most `memory` MB of them (or one) decoded at a time.
+
+    Shows a progress bar in terminals. Raises PaperlibError where there are no images.
     """
-    if len(labels) == 0:
+    if len(images) == 0:
         raise PaperlibError("there are no images to evaluate")
-    start = time.perf_counter()
-    done = top1 = top5 = 0
-    with tqdm(total=len(labels), desc="evaluate", unit="image", leave=False, disable=None) as bar:
-        for chunk in _chunks(images, len(labels), memory * 1e6):
-            posteriors = predict(chunk)
+    posteriors = []
+    with tqdm(total=len(images), desc="evaluate", unit="image", leave=False, disable=None) as bar:
+        for chunk in _chunks(images, memory * 1e6):
+            posteriors.append(predict(chunk))
+            bar.update(len(chunk))
             del chunk  # before the next one is decoded
-            own = labels[done : done + len(posteriors)]
-            top1 += int(errors(posteriors, own, 1).sum())
-            top5 += int(errors(posteriors, own, 5).sum())
-            keep(posteriors)
-            done += len(own)
-            bar.update(len(own))
-    return Errors(100 * top1 / done, 100 * top5 / done, done, time.perf_counter() - start)
+    return torch.cat(posteriors)
 
 
-def _chunks(images: Sequence[Tensor] | Tensor, count: int, most: float) -> Iterator[list[Tensor]]:
+def count_errors(posteriors: Tensor, labels: Tensor, seconds: float) -> Errors:
+    """Top-1 and top-5 error of posteriors (N, classes) for labels (N,), over all N images at once."""
+    count = len(labels)
+    top1, top5 = (100 * int(errors(posteriors, labels, k).sum()) / count for k in (1, 5))
+    return Errors(top1, top5, count, seconds)
+
+
+def evaluate(predict: Predictor, images: Images, labels: Tensor, *, memory: float = MEMORY) -> Errors:
+    """Top-1 and top-5 error over N images with labels (N,); `memory` and PaperlibError as in `predict_all`."""
+    start = time.perf_counter()
+    posteriors = predict_all(predict, images, memory=memory)
+    return count_errors(posteriors, labels.to(posteriors.device), time.perf_counter() - start)
+
+
+def _chunks(images: Images, most: float) -> Iterator[list[Tensor]]:
     chunk: list[Tensor] = []
-    held = 0
-    for i in range(count):
+    size = 0
+    for i in range(len(images)):
         image = images[i]
-        if chunk and (len(chunk) == CHUNK or held + image.nbytes > most):
+        if chunk and (len(chunk) == CHUNK or size + image.nbytes > most):
             yield chunk
-            chunk, held = [], 0
+            chunk, size = [], 0
         chunk.append(image)
-        held += image.nbytes
+        size += image.nbytes
     yield chunk

@@ -100,14 +100,20 @@ def load_recipe(run: str | Path) -> tuple[Recipe, tuple[str, ...]]:
         raise PaperlibError(f"{folder} is of another version of paperlib ({error})") from error
 
 
-def load_model(run: str | Path) -> nn.Module:
-    """The trained net of a finished run, in evaluation mode. PaperlibError where there is none or it is broken."""
-    folder = find(run)
-    recipe, classes = load_recipe(folder)
+def weights_of(folder: Path) -> Path:
+    """The file of the weights of a finished run; PaperlibError where there is none."""
     if not finished(folder):
         raise PaperlibError(f"{folder} holds no weights of a finished run; run its training command to make them")
+    return folder / "weights.safetensors"
+
+
+def load_model(run: str | Path) -> nn.Module:
+    """The trained model of a finished run, in evaluation mode. PaperlibError where there is none or it is broken."""
+    folder = find(run)
+    recipe, classes = load_recipe(folder)
+    weights = weights_of(folder)
     model = build(recipe.model, num_classes=len(classes), **recipe.options)
-    tensors, _ = read_tensors(folder / "weights.safetensors")
+    tensors, _ = read_tensors(weights)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

@@ -118,7 +118,7 @@ def test_each_of_sixty_hostile_files_is_refused_by_name(tmp_path: Path) -> None:
     assert len(made) >= 60
     for path in made:
         with pytest.raises(PaperlibError, match=f"{re.escape(str(path))} is .* remove it") as refused:
-            data.photograph(path)
+            data.read_photograph(path)
         assert "Ghostscript" not in str(refused.value)
     assert not (tmp_path / "executed").exists()
 

@@ -14,9 +14,10 @@ import torch
 
 import paperlib
 from paperlib import data, runs
-from paperlib.cli import Evaluate, main, predictor
+from paperlib.cli import main
 from paperlib.dense import dense
 from paperlib.evaluate import mirrored, multi_crop, one_view, ten_crop
+from paperlib.protocols import Protocol, predictor
 from paperlib.recipes.recipe import Machine, Recipe
 from paperlib.transforms import TestView
 
@@ -117,7 +118,7 @@ def test_bad_input_says_what_is_wrong_and_leaves_nothing(
         (["--protocol", "dense", "--scales", "64", "31"], "Q = 31 px is too small: the least for this net is"),
         (["--scales", "20"], "Q = 20 px is too small: the least is the 32 px crop"),
         (["--protocol", "ten-crop", "--scales", "40", "31"], "Q = 31 px is too small: the least is the 32 px crop"),
-        (["--pool", "prob"], "--pool goes with --protocol dense, not center"),
+        (["--pool", "prob"], "pool goes with the protocol dense, not center"),
     ],
 )  # fmt: skip
 def test_scales_that_do_not_go(
@@ -151,8 +152,7 @@ def test_protocols_pool_and_split_are_what_they_say(tiny_run: Path, capsys: pyte
     }
     answers = []
     for (protocol, scales, pool), predict in wanted.items():
-        wish = Evaluate((), protocol=protocol, scales=scales, pool=pool)  # type: ignore[arg-type]
-        answers.append(predictor(str(tiny_run), wish)(images))
+        answers.append(predictor(tiny_run, Protocol(protocol, scales, pool))(images))  # type: ignore[arg-type]
         torch.testing.assert_close(answers[-1], predict(images), rtol=0, atol=1e-6)
     assert all(not torch.allclose(a, b, rtol=0, atol=1e-5) for i, a in enumerate(answers) for b in answers[:i])
     assert main(["evaluate", str(tiny_run), "--split", "val"]) == 0
@@ -166,7 +166,7 @@ def test_visualize_deconvnet_draws_a_picture_of_each_map(
     assert main([*command, "--top", "4", "--maps", "5", "2"]) == 0
     paths = [tmp_path / "x" / "y" / f"conv4_1-00{m}.png" for m in (5, 2)]
     assert capsys.readouterr().out.split() == [str(path) for path in paths]
-    assert all(data.photograph(path).float().std() > 1 for path in paths)
+    assert all(data.read_photograph(path).float().std() > 1 for path in paths)
     assert main([*command, "--every", "2"]) == 0
     assert len(list((tmp_path / "x" / "y").iterdir())) == 17  # sixteen, map 5 or 2 among them or not
 
@@ -195,7 +195,7 @@ def test_visualize_occlusion(tiny_run: Path, tmp_path: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     assert printed.startswith("blue: probability 0.")
     assert printed.endswith(f"{tmp_path / 'x' / 'occlusion-000.png'}\n")
-    assert data.photograph(tmp_path / "x" / "occlusion-000.png").float().std() > 1
+    assert data.read_photograph(tmp_path / "x" / "occlusion-000.png").float().std() > 1
     for arguments, message in (
         (["--label", "bleu"], "unknown class 'bleu'; did you mean blue?"),
         (["--square", "33"], "a square of 33 px every 8 px does not fit"),

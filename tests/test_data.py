@@ -34,13 +34,13 @@ def test_fashion_mini_is_balanced_and_split() -> None:
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.floats(0, 1), st.integers(0, 5))
-def test_carve_partitions_each_class(labels: list[int], fraction: float, seed: int) -> None:
+def test_a_stratified_split_partitions_each_class(labels: list[int], fraction: float, seed: int) -> None:
     tensor = torch.tensor(labels)
-    rest, carved = data.carve(tensor, fraction, seed)
-    assert sorted(rest.tolist() + carved.tolist()) == list(range(len(labels)))
+    rest, chosen = data.stratified_split(tensor, fraction, seed)
+    assert sorted(rest.tolist() + chosen.tolist()) == list(range(len(labels)))
     for c in set(labels):
-        assert int((tensor[carved] == c).sum()) == round(labels.count(c) * fraction)
-    again = data.carve(tensor, fraction, seed)
+        assert int((tensor[chosen] == c).sum()) == round(labels.count(c) * fraction)
+    again = data.stratified_split(tensor, fraction, seed)
     assert torch.equal(again[0], rest)
 
 
@@ -160,7 +160,7 @@ def test_cifar_as_jpeg_files_lies_in_one_tensor(pictures: Path) -> None:
 
 def test_cifar_as_jpeg_files_is_refused_where_pictures_are_missing_or_odd(pictures: Path) -> None:
     Image.new("RGB", (30, 32)).save(pictures / "test" / "class3" / "0000.jpg")
-    with pytest.raises(PaperlibError, match="cifar10-jpeg is not"):
+    with pytest.raises(PaperlibError, match=r"0000\.jpg is 30x32 px, not 32x32 px"):
         data.load("cifar10-jpeg")
     (pictures / "train" / "class9" / "0004.jpg").unlink()
     with pytest.raises(PaperlibError, match=r"train holds 10 classes with 49 images, not 10 with 50"):
@@ -274,7 +274,7 @@ def test_a_broken_embedded_file_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 def colours(tmp_path: Path, image: Image.Image, name: str, **options: Any) -> list[tuple[int, ...]]:
     """The pixels of a one-row image after a trip through a file."""
     image.save(tmp_path / name, **options)
-    return [tuple(pixel) for pixel in data.photograph(tmp_path / name)[:, 0].T.tolist()]
+    return [tuple(pixel) for pixel in data.read_photograph(tmp_path / name)[:, 0].T.tolist()]
 
 
 def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     ):
         exif[0x0112] = orientation
         turned.save(tmp_path / "turned.jpg", exif=exif)
-        image = data.photograph(tmp_path / "turned.jpg")
+        image = data.read_photograph(tmp_path / "turned.jpg")
         assert image.shape == shape
         assert image[0, row, column] > 200
         assert image[0, shape[1] - 1 - row, shape[2] - 1 - column] < 50
@@ -338,14 +338,14 @@ def test_cmyk_as_adobe_stores_it_is_not_inverted(tmp_path: Path) -> None:
 def test_one_pixel_and_six_thousand(tmp_path: Path) -> None:
     for size in ((1, 1), (6000, 375), (2, 32)):
         Image.new("L", size, 7).save(tmp_path / "x.png")
-        assert data.photograph(tmp_path / "x.png").shape == (3, size[1], size[0])
+        assert data.read_photograph(tmp_path / "x.png").shape == (3, size[1], size[0])
 
 
 @pytest.mark.parametrize("size", [(6000, 374), (1, 17)])
 def test_a_strip_is_refused_by_name(tmp_path: Path, size: tuple[int, int]) -> None:
     Image.new("L", size).save(tmp_path / "strip.png")
     with pytest.raises(PaperlibError, match=rf"strip\.png is {size[0]}x{size[1]} px, longer than 16:1"):
-        data.photograph(tmp_path / "strip.png")
+        data.read_photograph(tmp_path / "strip.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\xff\xd8\xff\xe0 truncated"])
@@ -353,4 +353,28 @@ def test_an_unreadable_photograph_is_named(tmp_path: Path, content: bytes) -> No
     path = tmp_path / "bad.jpg"
     path.write_bytes(content)
     with pytest.raises(PaperlibError, match=r"bad\.jpg is not a readable image .*replace or remove it"):
-        data.photograph(path)
+        data.read_photograph(path)
+
+
+def test_photographs_of_one_size_are_read_into_one_tensor(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    for i, path in enumerate(paths):
+        Image.new("RGB", (6, 4), (i, 2 * i, 3 * i)).save(path)
+    images = data.Photographs(paths).read_all()
+    assert images.shape == (5, 3, 4, 6)
+    assert images[:, :, 3, 5].tolist() == [[i, 2 * i, 3 * i] for i in range(5)]
+    Image.new("RGB", (6, 5)).save(paths[3])
+    with pytest.raises(PaperlibError, match=r"3\.png is 6x5 px, not 6x4 px like the first; replace or remove it"):
+        data.Photographs(paths).read_all()
+
+
+def test_a_subset_has_its_images_with_their_labels(tmp_path: Path) -> None:
+    """Of a tensor, of photographs and of any sequence."""
+    images = torch.arange(4, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2)
+    for i in range(4):
+        Image.new("RGB", (2, 2), (i, i, i)).save(tmp_path / f"{i}.png")
+    for kind in (images, data.Photographs([tmp_path / f"{i}.png" for i in range(4)]), list(images)):
+        part = data.Split(kind, torch.arange(4)).subset(torch.tensor([3, 1]))
+        assert [int(part.images[i][0, 0, 0]) for i in range(2)] == part.labels.tolist() == [3, 1]
+    with pytest.raises(PaperlibError, match="4 images with 3 labels"):
+        data.Split(images, torch.arange(3))

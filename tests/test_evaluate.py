@@ -11,16 +11,20 @@ from torchvision.transforms.v2 import functional as F
 
 from paperlib import build
 from paperlib.evaluate import (
+    Difference,
     _bytes,
     average,
     center,
     errors,
     evaluate,
+    low_to_high,
     many_views,
     mirrored,
     multi_crop,
     one_view,
     paired,
+    predict_all,
+    spread,
     ten_crop,
 )
 from paperlib.transforms import CropViews, TestView, five_crops, normalize, rescale
@@ -77,9 +81,8 @@ def test_no_more_images_are_decoded_than_the_memory_holds(memory: float, wanted:
         seen.append(len(images))
         return torch.ones(len(images), 2) / 2
 
-    kept: list[Tensor] = []
-    evaluate(predict, numbered(5), torch.zeros(5, dtype=torch.long), memory=memory, keep=kept.append)
-    assert seen == wanted == [len(k) for k in kept]
+    assert predict_all(predict, numbered(5), memory=memory).shape == (5, 2)
+    assert seen == wanted
 
 
 def test_mirrored_averages_the_posteriors_of_image_and_mirror_image() -> None:
@@ -99,10 +102,31 @@ def test_a_paired_difference_by_hand() -> None:
     """Differences 1, 2, 3: mean 2, standard deviation 1; t(2, 0.975) = 4.303."""
     mean, half = paired([10.0, 20.0, 30.0], [11.0, 22.0, 33.0])
     assert mean == pytest.approx(2)
-    assert half == pytest.approx(4.303 / 3**0.5)
+    assert half == pytest.approx(4.303 / 3**0.5, abs=1e-3)
     assert paired([1.0, 5.0], [1.0, 5.0]) == (0, 0)
-    with pytest.raises(ValueError, match="2 to 10 pairs, not 1"):
+    with pytest.raises(ValueError, match="two or more pairs, not 1"):
         paired([1.0], [2.0])
+
+
+def test_a_paired_difference_of_any_number_of_seeds() -> None:
+    """Of twelve seeds: t(11, 0.975) = 2.201; the differences +1 and -1 have a standard deviation of sqrt(12 / 11)."""
+    mean, half = paired([0.0] * 12, [1.0, -1.0] * 6)
+    assert mean == 0
+    assert half == pytest.approx(2.201 * (12 / 11) ** 0.5 / 12**0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("mean", "half", "expected", "verdict"),
+    [(-1, 0.5, -2, "same"), (1, 0.5, 2, "same"), (1, 0.5, -2, "opposite"), (-0.5, 0.5, -2, "undecided")],
+)
+def test_the_verdict_on_a_difference(mean: float, half: float, expected: float, verdict: str) -> None:
+    assert Difference(mean, half).verdict(expected) == verdict
+
+
+def test_values_over_seeds_as_text() -> None:
+    assert spread([9.0, 10.0, 11.0]) == " 10.0 ± 1.0"
+    assert spread(iter([9.0, 10.0, 11.0]), digits=2) == " 10.00 ± 1.00"
+    assert low_to_high([1.0, 2.0, 6.0]) == " 3.00 (1.00–6.00)"
 
 
 def test_the_bytes_of_the_largest_layer_by_hand() -> None:

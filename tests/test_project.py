@@ -45,7 +45,7 @@ def test_every_asset_goes_into_the_wheel() -> None:
     packed = {path for pattern in patterns for path in (ROOT / "paperlib").glob(pattern) if path.is_file()}
     there = {path for path in (ROOT / "paperlib" / "assets").rglob("*") if path.is_file()}
     assert len(there) > 5
-    assert packed == there
+    assert packed == there | {ROOT / "paperlib" / "py.typed"}
 
 
 def test_the_address_is_the_same_everywhere() -> None:
@@ -60,11 +60,40 @@ def test_continuous_integration_runs_the_commands_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     workflows = "".join(p.read_text(encoding="utf-8") for p in (ROOT / ".github" / "workflows").glob("*.yml"))
-    for session in ("book", "test"):
-        command = f"python -m pip install nox && python -m nox -s {session}"
-        assert command in readme
+    for command in ("python -m pip install nox", "python -m nox -s book", "python -m nox -s test"):
+        assert f"\n{command}\n" in readme
         assert command in script
         assert command in workflows
+
+
+def test_the_readme_works_where_it_is_read() -> None:
+    """On PyPI a link into the repository must be absolute, and PowerShell 5.1 knows no `&&`."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]*)\)", readme)
+    assert len(links) > 10
+    for link in links:
+        assert link.startswith(f"{ADDRESS}/blob/main/")
+        assert (ROOT / link.removeprefix(f"{ADDRESS}/blob/main/")).exists(), link
+    assert "&&" not in readme
+
+
+def test_the_release_is_the_same_everywhere() -> None:
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "paperlib" / "version.py").read_text(encoding="utf-8"))
+    assert version
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == version[1]
+    dated = f"## [{version[1]}] - {citation['date-released']}"
+    assert dated in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert citation["repository-code"] == ADDRESS
+
+
+def test_actions_are_pinned_and_jobs_end() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        for action in re.findall(r"uses: (\S+)", text):
+            assert re.fullmatch(r"[\w/.-]+@[0-9a-f]{40}", action), (path.name, action)
+        jobs = yaml.safe_load(text)["jobs"]
+        assert all(job["timeout-minutes"] <= 60 for job in jobs.values())
 
 
 TEXTS = [

@@ -10,11 +10,11 @@ import torch
 import paperlib
 from paperlib import RECIPES, build, data, runs
 from paperlib.anatomy import anatomy, kept_for_backward
-from paperlib.cli import Evaluate, predictor
 from paperlib.dense import fully_convolutional
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate, one_view
 from paperlib.models.densenet import DenseNet, connection_weights
+from paperlib.protocols import Protocol, predictor
 from paperlib.recipes.recipe import differences
 from paperlib.transforms import TestView
 
@@ -53,7 +53,7 @@ def test_the_stored_weights_have_the_stated_error(name: str) -> None:
     except PaperlibError as error:
         pytest.skip(str(error))
     chosen = range(0, len(test), 5)
-    found = evaluate(predictor(name, Evaluate(())), [test.images[i] for i in chosen], test.labels[::5])
+    found = evaluate(predictor(name, Protocol()), [test.images[i] for i in chosen], test.labels[::5])
     rate = stated["top1"] / 100
     assert abs(found.top1 - stated["top1"]) < 400 * (rate * (1 - rate) / found.images) ** 0.5
 

@@ -174,3 +174,17 @@ def test_a_scale_below_the_crop_is_refused_not_padded() -> None:
     for view in (lambda: TestView(31, 32, **PLAIN), lambda: CropViews(31, 32, cut=grid_crops, **PLAIN)):
         with pytest.raises(PaperlibError, match="Q = 31 px is too small: the least is the 32 px crop"):
             view()
+
+
+def test_resampling_twice_is_marked_as_a_departure_and_changes_little() -> None:
+    """S from the photograph itself against S from what a run keeps of it, its S_max: some 2 of 255 in mean."""
+    assert TrainView.__doc__ is not None
+    assert "Departs from the paper: a run hands over photographs that it has rescaled to S_max" in TrainView.__doc__
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.randint(0, 256, (8, 3, 20, 30), generator=generator, dtype=torch.uint8)
+    view, draws = TrainView((73, 146), 64, True, **PLAIN), torch.rand(8, 4, generator=generator)
+    photographs = [rescale(image, 200) for image in coarse]
+    change = (view(photographs, draws) - view([rescale(p, 146) for p in photographs], draws)).abs()
+    assert 0 < change.mean() < 2.5
+    fixed = TrainView((146, 146), 64, True, **PLAIN)
+    assert torch.equal(fixed(photographs, draws), fixed([rescale(p, 146) for p in photographs], draws))

@@ -51,7 +51,7 @@ def main() -> None:
     for half in (0, 1):
         members = (labels // 2 % 2 == half).nonzero()[:, 0].tolist()
         own, own_labels = [paths[i] for i in members], labels[members]
-        train, test = data.carve(own_labels, 0.25, seed=0)
+        train, test = data.stratified_split(own_labels, 0.25, seed=0)
         link(folder / f"half-{'ab'[half]}", own, train=train, test=test)
         if half == 1:
             link_folds(f"{folder}/half-b-fold", own, own_labels)

@@ -25,26 +25,27 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from record_run import RUNS, copy, passes, row, write
+from record_run import RUNS, Test, copy, evaluate_all, row, write
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from paperlib import RECIPES, data, files, runs
-from paperlib.cli import Evaluate
 from paperlib.models.densenet import DenseBlock, DenseNet
 from paperlib.models.resnet import Block, ResNet
+from paperlib.protocols import Protocol, evaluate_run
 from paperlib.recipes.recipe import Recipe
 from paperlib.transforms import TestView
 
 
-def wishes(recipe: Recipe) -> dict[str, Evaluate]:
-    """Test and training images, in the arithmetic that the net was trained in."""
-    arithmetic: Any = recipe.precision
-    return {"test": Evaluate((), precision=arithmetic), "train": Evaluate((), precision=arithmetic, split="train")}
+def tests(recipe: Recipe) -> dict[str, Test]:
+    """Test and training images, in the arithmetic that the model was trained in."""
+    protocol = Protocol(precision=recipe.precision)  # type: ignore[arg-type]
+    return {split: partial(evaluate_run, protocol=protocol, split=split) for split in ("test", "train")}
 
 
 def signals(run: Path, count: int = 512) -> dict[str, list[float]]:
@@ -168,7 +169,7 @@ def main() -> None:
         recipe, _ = runs.load_recipe(run)
         read = "densenet" in run.name and not recipe.start  # into; of a second cycle the errors are all
         copy(run, target, weights=read)
-        counted = passes(target if read else run, wishes(recipe), kept=run)
+        counted = evaluate_all(target if read else run, tests(recipe), store=run)
         if read:
             files.write(target / "cuts.json", (json.dumps(cuts(target), indent=1) + "\n").encode())
         elif not recipe.start:

@@ -10,18 +10,19 @@ float16, and it is the rounded ones whose errors are counted.
 import argparse
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from paperlib import files, protocols, runs
-from paperlib.cli import Evaluate, measured
 from paperlib.evaluate import Errors
-from paperlib.protocols import Pass
+from paperlib.protocols import Predictions, Protocol, evaluate_run
 from paperlib.training import checkpoint
 
+Test = Callable[[Path], Predictions]  # a protocol and a split, of whatever run
 RUNS = Path(__file__).parents[1] / "paperlib" / "assets" / "runs"
 
 
@@ -34,16 +35,16 @@ def copy(run: Path, target: Path, weights: bool) -> None:
         checkpoint.save_weights(target, runs.load_model(run), torch.float16)
 
 
-def passes(run: Path, wishes: Mapping[str, Evaluate], kept: Path | None = None) -> dict[str, Pass]:
-    """A pass of the run over its images for each wish; those kept in its folder, or in `kept`, are not repeated."""
-    found = {}
-    for name, wish in wishes.items():
-        path = (kept or run) / f"{name.replace(' ', '-').replace(',', '')}.safetensors"
+def evaluate_all(run: Path, tests: Mapping[str, Test], store: Path | None = None) -> dict[str, Predictions]:
+    """The predictions of a run in each test; those that are stored in its folder, or in `store`, are not repeated."""
+    predictions = {}
+    for name, test in tests.items():
+        path = (store or run) / f"{name.replace(' ', '-').replace(',', '')}.safetensors"
         if not path.exists():
-            protocols.save(path, [measured(str(run), wish)])
-        (found[name],) = protocols.load(path)
-        print(f"{run}  {name}: {found[name].errors}", flush=True)
-    return found
+            protocols.save(path, [test(run)])
+        (predictions[name],) = protocols.load(path)
+        print(f"{run}  {name}: {predictions[name].errors}", flush=True)
+    return predictions
 
 
 def row(scales: tuple[int, ...], errors: Errors) -> dict[str, Any]:
@@ -65,10 +66,11 @@ def main() -> None:
     args = parser.parse_args()
     target = RUNS / (args.name or args.run.name)
     copy(args.run, target, args.weights)
-    wishes = {"center": Evaluate(()), "dense": Evaluate((), protocol="dense")}
+    wanted = {"center": Protocol(), "dense": Protocol("dense")}
     if args.scales:
-        wishes["dense, several scales"] = Evaluate((), protocol="dense", scales=tuple(args.scales))
-    counted = passes(target if args.weights else args.run, wishes, args.run)
+        wanted["dense, several scales"] = Protocol("dense", tuple(args.scales))
+    tests = {name: partial(evaluate_run, protocol=protocol) for name, protocol in wanted.items()}
+    counted = evaluate_all(target if args.weights else args.run, tests, args.run)
     write(target, {name: row(one.scales, one.errors) for name, one in counted.items()})
 
 

@@ -13,11 +13,10 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from record_run import RUNS, copy, passes, row, write
+from record_run import RUNS, Test, copy, evaluate_all, row, write
 
 from paperlib import RECIPES, protocols, runs
-from paperlib.cli import Evaluate, Protocol
-from paperlib.protocols import Pass
+from paperlib.protocols import Name, Predictions, Protocol, evaluate_run
 
 SEVEN = [  # the nets of the competition, section 4.4: D at three S, C and E at two
     *(f"caltech101-vgg16-{s}" for s in ("s73", "s110", "jitter")),
@@ -26,28 +25,30 @@ SEVEN = [  # the nets of the competition, section 4.4: D at three S, C and E at 
 D, E = "caltech101-vgg16-jitter", "caltech101-vgg19-jitter"
 
 
-def wishes(name: str) -> dict[str, Evaluate]:
-    """Protocols by name, as section 4 has them for this row."""
+def tests(name: str) -> dict[str, Test]:
+    """Tests by name, as section 4 has them for this row."""
     low, high = RECIPES[name].sides
     step = round(32 * 64 / 224)
     three = (low - step, low, low + step) if low == high else (low, RECIPES[name].test_side, high)
-    third = partial(Evaluate, (), precision="bf16", every=3)
-    found = {"dense": third(protocol="dense"), "center": third(protocol="center")}
+
+    def third(protocol: Name, *scales: int) -> Test:
+        return partial(evaluate_run, protocol=Protocol(protocol, scales, precision="bf16"), every=3)
+
+    found = {"dense": third("dense"), "center": third("center")}
     if (low, high) != (73, 73):  # one Q for all sizes of training: 73 px is one cell of the score map, more Q are more
-        found["dense at 73"] = third(protocol="dense", scales=(73,))
+        found["dense at 73"] = third("dense", 73)
     if RECIPES[name].model not in ("vgg11", "vgg11_lrn", "vgg13_5x5"):  # the rows of Table 4
-        found["dense, three scales"] = third(protocol="dense", scales=three)
+        found["dense, three scales"] = third("dense", *three)
     if name in (D, E):
-        protocols: tuple[Protocol, ...] = ("mirror", "ten-crop", "multi-crop")
-        found |= {protocol: third(protocol=protocol) for protocol in protocols}
-        found |= {f"multi-crop at {q}": third(protocol="multi-crop", scales=(q,)) for q in (three[0], three[2])}
+        found |= {"mirror": third("mirror"), "ten-crop": third("ten-crop"), "multi-crop": third("multi-crop")}
+        found |= {f"multi-crop at {q}": third("multi-crop", q) for q in (three[0], three[2])}
     return found
 
 
-def fusions(found: dict[str, dict[str, Pass]]) -> dict[str, dict[str, Pass]]:
-    """What Tables 5 and 6 make of the passes of one seed: for each net, means of posteriors by name."""
-    mean = protocols.fusion
-    made: dict[str, dict[str, Pass]] = {net: {} for net in (D, E)}
+def fusions(found: dict[str, dict[str, Predictions]]) -> dict[str, dict[str, Predictions]]:
+    """What Tables 5 and 6 make of the predictions of one seed: for each model, means of posteriors by name."""
+    mean = protocols.fuse
+    made: dict[str, dict[str, Predictions]] = {net: {} for net in (D, E)}
     one, three = "dense", "dense, three scales"
     for net in (D, E):
         mine, new = found[net], made[net]
@@ -73,7 +74,7 @@ def main() -> None:
     for seed in args.seeds:
         folder = args.runs / f"seed{seed}"
         trained = [name for name in names if runs.finished(folder / name)]
-        found = {name: passes(folder / name, wishes(name)) for name in trained}
+        found = {name: evaluate_all(folder / name, tests(name)) for name in trained}
         rows = {name: {key: row(one.scales, one.errors) for key, one in got.items()} for name, got in found.items()}
         for name, means in fusions(found).items() if D in found and E in found else ():
             rows[name] |= {key: row(one.scales, one.errors) for key, one in means.items()}

@@ -19,10 +19,11 @@ Runs that are finished are not trained again.
 import argparse
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import torch
-from record_run import RUNS, copy, passes, row, write
+from record_run import RUNS, copy, evaluate_all, row, write
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn.functional import pad
@@ -31,11 +32,10 @@ from torchvision.io import write_jpeg
 from torchvision.utils import make_grid
 
 from paperlib import RECIPES, build, data, files
-from paperlib.cli import Evaluate
 from paperlib.deconvnet import cut, project, top_activations
 from paperlib.evaluate import evaluate, one_view
 from paperlib.figures import signed
-from paperlib.protocols import Pass
+from paperlib.protocols import Predictions, Protocol, evaluate_run
 from paperlib.recipes.recipe import Recipe
 from paperlib.recipes.zfnet import CALTECH_FOLDERS, ZFNET_TABLE_3
 from paperlib.training import checkpoint
@@ -44,7 +44,7 @@ from paperlib.training.run import run
 from paperlib.transfer import features, mean_per_class, probe
 from paperlib.transforms import TestView
 
-WISHES = {"test": Evaluate(()), "train": Evaluate((), split="train")}
+TESTS = {split: partial(evaluate_run, protocol=Protocol(), split=split) for split in ("test", "train")}
 EPOCHS = (1, 2, 5, 10, 20, 30)  # after which the features are looked at
 LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
 PROBED = {"1": "features.norm1", "2": "features.norm2", "3": "features.relu3", "4": "features.relu4",
@@ -98,7 +98,7 @@ def look(runs: Path) -> None:
         folder, target, recipe = runs / name, RUNS / name, RECIPES[name]
         nets = watched(recipe, folder, name)
         copy(folder, target, weights=True)
-        write(target, {key: row(one.scales, one.errors) for key, one in passes(target, WISHES, folder).items()})
+        write(target, {key: row(one.scales, one.errors) for key, one in evaluate_all(target, TESTS, folder).items()})
         if name == "zfnet-caltech":
             drawn = {layer: draw_evolution(nets, recipe, layer, target / f"evolution-{layer}.jpg") for layer in LAYERS}
             dump(target / "evolution.json", {"epochs": EPOCHS, "maps": drawn})
@@ -128,11 +128,11 @@ def trained(name: str, folder: Path, **changed: object) -> Path:
     return run(dataclasses.replace(RECIPES[name], **changed), folder, name=name)
 
 
-def tested(folder: Path) -> Pass:
-    return passes(folder, {"test": WISHES["test"]})["test"]
+def tested(folder: Path) -> Predictions:
+    return evaluate_all(folder, {"test": TESTS["test"]})["test"]
 
 
-def accuracy(one: Pass) -> float:
+def accuracy(one: Predictions) -> float:
     """The mean of the classes' accuracies."""
     return mean_per_class(one.labels, one.posteriors.argmax(dim=1))
 

@@ -1,7 +1,9 @@
 """Data sets by name, photographs, and what a split is."""
 
-from paperlib.data.photographs import Photographs, photograph
-from paperlib.data.sets import DATASETS, folders, load
-from paperlib.data.splits import Data, Split, carve, root
+from paperlib.data.folders import read_folders
+from paperlib.data.photographs import Photographs, read_photograph
+from paperlib.data.sets import DATASETS, load
+from paperlib.data.splits import Data, Split, root, stratified_split
 
-__all__ = ["DATASETS", "Data", "Photographs", "Split", "carve", "folders", "load", "photograph", "root"]
+__all__ = ["DATASETS", "Data", "Photographs", "Split", "load", "read_folders", "read_photograph", "root",
+           "stratified_split"]  # fmt: skip

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from paperlib import data, protocols
-from paperlib.cli import Evaluate, main, measured
+from paperlib.cli import main
 from paperlib.errors import PaperlibError
-from paperlib.protocols import Pass
+from paperlib.protocols import Predictions, Protocol, evaluate_run
 
 from .conftest import TINY, run, tiny_data
 
@@ -36,7 +36,7 @@ def test_saved_posteriors_equal_a_second_pass(runs: list[str], tmp_path: Path, c
     assert main(["evaluate", str(file)]) == 0
     assert capsys.readouterr().out == printed
     (stored,) = protocols.load(file)
-    again = measured(runs[0], Evaluate((), protocol="multi-crop", scales=(40, 36)))
+    again = evaluate_run(runs[0], Protocol("multi-crop", (40, 36)))
     assert torch.equal(stored.posteriors, again.posteriors)
     assert stored.posteriors.shape == (21, 4)
     assert dataclasses.replace(stored, posteriors=again.posteriors, labels=again.labels, seconds=0) == (
@@ -57,11 +57,11 @@ def test_runs_and_files_are_fused_alike(runs: list[str], tmp_path: Path, capsys:
     assert [p.run for p in protocols.load(Path(first))] == runs  # a file holds the nets, not their mean
 
 
-def passes(*tables: list[list[float]]) -> list[Pass]:
+def passes(*tables: list[list[float]]) -> list[Predictions]:
     classes, labels = ("a", "b"), torch.tensor([0, 1, 0])
     about = {"protocol": "center", "scales": (36,), "data": "tiny", "split": "test", "classes": classes}
     return [
-        Pass(run=f"run{i}", seconds=2.5, posteriors=torch.tensor(table), labels=labels, **about)  # type: ignore[arg-type]
+        Predictions(run=f"run{i}", seconds=2.5, posteriors=torch.tensor(table), labels=labels, **about)  # type: ignore[arg-type]
         for i, table in enumerate(tables)
     ]
 
@@ -70,9 +70,9 @@ def test_fusion_by_hand() -> None:
     """Alone each errs on one image of three; their mean on none. A net fused with itself is the net."""
     sure, unsure = passes([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]], [[0.6, 0.4], [0.1, 0.9], [0.4, 0.6]])
     assert sure.errors.top1 == unsure.errors.top1 == pytest.approx(100 / 3)
-    fused = protocols.fusion([sure, unsure]).errors
+    fused = protocols.fuse([sure, unsure]).errors
     assert (fused.top1, fused.images, fused.seconds) == (0, 3, 5.0)
-    assert protocols.fusion([sure, sure]).errors.top1 == sure.errors.top1
+    assert protocols.fuse([sure, sure]).errors.top1 == sure.errors.top1
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_other_images_are_refused(change: dict[str, object], message: str, tmp_p
     (one,) = passes([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]])
     other = dataclasses.replace(one, run="other", **change)  # type: ignore[arg-type]
     with pytest.raises(PaperlibError, match=f"run0 and other cannot be fused .*{message}"):
-        protocols.fusion([one, other])
+        protocols.fuse([one, other])
     files = [str(tmp_path / name) for name in ("one", "other")]
     for file, p in zip(files, (one, other), strict=True):
         protocols.save(Path(file), [p])
@@ -121,7 +121,7 @@ def test_what_cannot_be_done_is_said_before_time_is_spent(runs: list[str], tmp_p
 
 def test_bf16_is_near(runs: list[str]) -> None:
     """An option, not the default: the posteriors move, a little."""
-    exact, near = (measured(runs[0], Evaluate((), precision=p)).posteriors for p in ("fp32", "bf16"))
+    exact, near = (evaluate_run(runs[0], Protocol(precision=p)).posteriors for p in ("fp32", "bf16"))
     assert 0 < (exact - near).abs().max() < 0.05
     assert isinstance(near, Tensor)
     torch.testing.assert_close(near.sum(dim=1), torch.ones(21))
