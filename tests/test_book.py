@@ -170,9 +170,24 @@ def test_the_cell_of_the_original_weights_runs_every_protocol(
     code = cells(ROOT / "book/vgg/crops_and_fusion.ipynb", "code")
     source = "".join(next(cell for cell in code if cell["id"] == "crops-22")["source"])
     known = {"sys": sys, "torch": torch, "device": "cpu", "pretrained": pretrained}
-    known |= {f.__name__: f for f in (evaluate.multi_crop, evaluate.average, dense)}
+    known |= {"multi_crop": evaluate.multi_crop, "average": evaluate.average, "dense": dense}
     exec(source, known)
     assert asked == [("vgg16", "weights.pth")]
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7
     assert all("(1 images," in line for line in lines)
+
+
+def test_cells_of_a_solution_are_folded_in_jupyterlab() -> None:
+    hidden = 0
+    for path in NOTEBOOKS:
+        inside = False
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] == "markdown":
+                inside = "{solution-start}" in source or (inside and "{solution-end}" not in source)
+            else:
+                folded = cell["metadata"].get("jupyter", {})
+                assert folded == ({"source_hidden": True, "outputs_hidden": True} if inside else {}), source[:80]
+                hidden += inside
+    assert hidden >= 14

@@ -10,6 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+KEPT = ("tags", "jupyter", "mystnb", "editable")  # metadata that the book or JupyterLab reads
 
 
 def shows_without_a_kernel(data: dict[str, str]) -> bool:
@@ -33,7 +34,7 @@ def main(path: Path) -> None:
         "language_info": {"name": "python", "pygments_lexer": "ipython3"},
     }
     for cell in notebook.cells:
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in KEPT}
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if shows_without_a_kernel(o.get("data", {}))]
     nbformat.write(notebook, path)
