@@ -12,19 +12,24 @@ No file is a pickle: nothing that a folder contains can run code.
 
 import csv
 import json
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
 
 from paperlib.errors import PaperlibError
-from paperlib.models import build
 from paperlib.recipes.recipe import Recipe
 
+if TYPE_CHECKING:  # `paperlib list` does not wait for torch
+    from torch import Tensor, nn
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+RECORDED = Path(str(files("paperlib"))) / "assets" / "runs"  # the runs that come with the package
+
+
+def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
+    """The tensors of a safetensors file by name, and its metadata. PaperlibError where it is broken."""
     try:
         with safe_open(path, framework="pt") as file:
             # Clones: a tensor that stays mapped keeps Windows from replacing the file.
@@ -34,12 +39,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_run(folder: Path) -> dict[str, Any]:
+    """recipe.json of a run folder. PaperlibError where it is broken or missing; a folder of runs names them."""
     path = folder / "recipe.json"
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content["recipe"], dict) or not isinstance(content["classes"], list):
             raise ValueError("not a run's recipe")
     except FileNotFoundError:
+        if seeds := [name_of(path.parent) for path in sorted(folder.glob("*/recipe.json"))]:
+            raise PaperlibError(f"{name_of(folder)} holds several runs; name one: {', '.join(seeds)}") from None
         raise PaperlibError(f"{folder} is not a run folder: it has no {path.name}") from None
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise PaperlibError(f"{path} is broken ({error}); start the run anew in another folder") from error
@@ -73,20 +81,45 @@ def finished(folder: Path) -> bool:
     return (folder / "weights.safetensors").exists()
 
 
+def name_of(folder: Path) -> str:
+    """The name of a run: RECIPE or RECIPE/seedK of a recorded one, else the path of its folder."""
+    return (folder.relative_to(RECORDED) if folder.is_relative_to(RECORDED) else folder).as_posix()
+
+
+def recorded_runs() -> list[str]:
+    """The names of all runs that come with the package: vgg-caltech, fashion-mnist-resnet20/seed0 ..."""
+    return sorted(name_of(path.parent) for path in RECORDED.rglob("recipe.json"))
+
+
 def find(run: str | Path) -> Path:
-    """The folder of a run: a path, or the name of a run that comes with the package."""
-    recorded = Path(str(files("paperlib"))) / "assets" / "runs"
-    for folder in (Path(run), recorded / str(run)):
+    """The folder of a run: a path, or the name of a recorded run; of a recipe alone, the folder of its seeds.
+
+    Raises PaperlibError with the near names where there is none.
+    """
+    for folder in (Path(run), RECORDED / run):
         if folder.is_dir():
             return folder
-    names = sorted(path.parent.relative_to(recorded).as_posix() for path in recorded.rglob("weights.safetensors"))
-    raise PaperlibError(f"no run folder {str(run)!r}; runs that come with the package: {', '.join(names)}")
+    names = recorded_runs()
+    recipes = sorted({name.partition("/")[0] for name in names})
+    near = get_close_matches(str(run).lower(), [*recipes, *names], n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(near)}?" if near else "paperlib list shows the recorded runs"
+    raise PaperlibError(f"no run folder {str(run)!r}; {hint}")
 
 
-def recorded(name: str) -> dict[str, dict[str, Any]]:
+def read_evaluation(run: str | Path) -> dict[str, dict[str, Any]]:
+    """What evaluation.json says of a recorded run: by test, its scales, errors in % and number of images."""
+    path = find(run) / "evaluation.json"
+    try:
+        content: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PaperlibError(f"{path} cannot be read ({error})") from error
+    return content
+
+
+def recorded(recipe: str) -> dict[str, dict[str, dict[str, Any]]]:
     """What evaluation.json says of each recorded seed of a recipe: by the name of its folder, `seed0` and so on."""
-    folders = sorted(path.parent for path in find(name).glob("*/evaluation.json"))
-    return {folder.name: json.loads((folder / "evaluation.json").read_text(encoding="utf-8")) for folder in folders}
+    folders = sorted(path.parent for path in find(recipe).glob("*/evaluation.json"))
+    return {folder.name: read_evaluation(folder) for folder in folders}
 
 
 def load_recipe(run: str | Path) -> tuple[Recipe, tuple[str, ...]]:
@@ -107,8 +140,10 @@ def weights_of(folder: Path) -> Path:
     return folder / "weights.safetensors"
 
 
-def load_model(run: str | Path) -> nn.Module:
+def load_model(run: str | Path) -> "nn.Module":
     """The trained model of a finished run, in evaluation mode. PaperlibError where there is none or it is broken."""
+    from paperlib.models import build
+
     folder = find(run)
     recipe, classes = load_recipe(folder)
     weights = weights_of(folder)
@@ -117,7 +152,7 @@ def load_model(run: str | Path) -> nn.Module:
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise PaperlibError(f"{folder}: the weights are of another net than {recipe.model} ({error})") from error
+        raise PaperlibError(f"{folder}: the weights are of another model than {recipe.model} ({error})") from error
     return model.eval()
 
 

@@ -69,13 +69,6 @@ def test_a_new_file_is_whole_on_disk_before_it_takes_the_name(tmp_path: Path, mo
     assert done == [("fsync", b"old"), ("replace", b"new"), *folder]
 
 
-def test_a_run_that_is_not_there_lists_those_that_come_with_the_package() -> None:
-    with pytest.raises(PaperlibError, match=r"no run folder 'runs/none'; .*vgg-caltech") as error:
-        runs.find("runs/none")
-    for name in str(error.value).split(": ")[1].split(", "):
-        assert runs.finished(runs.find(name))
-
-
 def test_metrics_are_written_as_they_were_read(tmp_path: Path) -> None:
     save_metrics(tmp_path, [{"epoch": 1, "lr": 0.1, "val_top1_error": 12.5}])
     before = (tmp_path / "metrics.csv").read_bytes()
