@@ -123,6 +123,65 @@ def test_fashion_mnist_is_read_where_it_is_found(fashion: Path) -> None:
     assert found.val.labels.bincount().tolist() == [1] * 10
 
 
+def test_a_scene_of_every_object_of_fashion_mnist(fashion: Path) -> None:
+    scenes, flat = data.load("fashion-scenes-full"), data.load("fashion-mnist")
+    for seed, part in enumerate(("train", "val", "test"), start=1):
+        composed, objects = getattr(scenes, part), getattr(flat, part)
+        assert torch.equal(composed.labels, objects.labels)
+        last = len(objects) - 1
+        assert torch.equal(composed.images[last], scene(objects.images[last][0], seed, last))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ten classes, five pictures of 32 px each for train and one for test, each of one grey value."""
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(sets, "CIFAR10_JPEG", {"train": 50, "test": 10})
+    for part, count in (("train", 5), ("test", 1)):
+        for c in range(10):
+            folder = tmp_path / "cifar10-images" / part / f"class{c}"
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.new("L", (32, 32), 20 * c + i).save(folder / f"{i:04d}.jpg", quality=95)
+    return tmp_path / "cifar10-images"
+
+
+def test_cifar_as_jpeg_files_lies_in_one_tensor(pictures: Path) -> None:
+    found = data.load("cifar10-jpeg")
+    assert found.classes == tuple(f"class{c}" for c in range(10))
+    assert [len(s) for s in (found.train, found.val, found.test)] == [50, 0, 10]  # a tenth of five is rounded to none
+    assert isinstance(found.train.images, torch.Tensor)
+    assert found.train.images.dtype == torch.uint8
+    assert found.train.images.shape == (50, 3, 32, 32)
+    grey = torch.tensor([20 * c + i for c in range(10) for i in range(5)])
+    assert (found.train.images.flatten(1).float().mean(dim=1) - grey).abs().max() < 2
+    assert found.test.labels.tolist() == list(range(10))
+
+
+def test_cifar_as_jpeg_files_is_refused_where_pictures_are_missing_or_odd(pictures: Path) -> None:
+    Image.new("RGB", (30, 32)).save(pictures / "test" / "class3" / "0000.jpg")
+    with pytest.raises(PaperlibError, match="cifar10-jpeg is not"):
+        data.load("cifar10-jpeg")
+    (pictures / "train" / "class9" / "0004.jpg").unlink()
+    with pytest.raises(PaperlibError, match=r"train holds 10 classes with 49 images, not 10 with 50"):
+        data.load("cifar10-jpeg")
+
+
+@pytest.mark.parametrize(("name", "mean"), [("cifar10-jpeg", (125.3, 123.0, 113.9)), ("fashion-scenes-full", None)])
+def test_the_full_sets_where_they_are(name: str, mean: tuple[float, ...] | None) -> None:
+    try:
+        found = data.load(name)
+    except PaperlibError as error:
+        pytest.skip(str(error))
+    images = 50_000 if mean else 60_000
+    assert [len(s) for s in (found.train, found.val, found.test)] == [images * 9 // 10, images // 10, 10_000]
+    for split in (found.train, found.val, found.test):
+        assert split.labels.bincount().tolist() == [len(split) // 10] * 10
+    if mean:  # as those of CIFAR-10 itself
+        assert isinstance(found.train.images, torch.Tensor)
+        assert (found.train.images.float().mean(dim=(0, 2, 3)) - torch.tensor(mean)).abs().max() < 0.2
+
+
 def test_a_truncated_file_is_named(fashion: Path) -> None:
     path = fashion / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:5000])

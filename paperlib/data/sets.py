@@ -12,7 +12,7 @@ from torchvision import datasets
 from torchvision.datasets import mnist
 
 from paperlib.data.fetch import ARCHIVES, fetch
-from paperlib.data.folders import read_folders
+from paperlib.data.folders import read_class_folders, read_folders
 from paperlib.data.photographs import Photographs
 from paperlib.data.scenes import Scenes
 from paperlib.data.splits import Data, Split, root
@@ -21,6 +21,7 @@ from paperlib.errors import PaperlibError, unknown
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CALTECH_101 = (101, 8677)  # classes and images, without the background class
 IMAGENET = {"train": 1_281_167, "val": 50_000}  # images
+CIFAR10_JPEG = {"train": 50_000, "test": 10_000}  # images
 IMAGENETTE = {"train": 9469, "val": 3925}  # images
 IMAGENETTE_IN_IMAGENET = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)  # its classes among the 1000 of ImageNet
 FASHION_MINI_SHA256 = "a02d6cd1ff625ec51d6b8ad64ec2a42e50b6d484be9c4e5fc4340023f9a76b34"
@@ -91,6 +92,11 @@ def _fashion_scenes(download: bool) -> Data:
     return _scenes_of(_fashion_mini(download))
 
 
+def _fashion_scenes_full(download: bool) -> Data:
+    """54,000, 6,000 and 10,000 scenes; training keeps each at the side that it needs, some 400 MB at 40 px."""
+    return _scenes_of(_fashion_mnist(download))
+
+
 def _fashion_mnist(download: bool) -> Data:
     if download:
         datasets.FashionMNIST(root(), download=True)
@@ -122,6 +128,22 @@ def _cifar(dataset: type[datasets.CIFAR10]) -> Callable[[bool], Data]:
         return _data(parts[0].classes, train, test)
 
     return load_cifar
+
+
+def _cifar10_jpeg(download: bool) -> Data:
+    """CIFAR-10's pictures as JPEG files: `cifar10-images`, with `train` and `test` of one folder a class, at hand.
+
+    Decoded into one tensor. JPEG loses detail, so errors are some points above those on the original pictures.
+    """
+    folder = root() / "cifar10-images"
+    splits = []
+    for part, count in CIFAR10_JPEG.items():
+        classes, split = read_class_folders(folder / part)
+        if (len(classes), len(split)) != (10, count):
+            there = f"{len(classes)} classes with {len(split):,} images"
+            raise PaperlibError(f"{folder / part} holds {there}, not 10 with {count:,}; make it whole")
+        splits.append(Split(torch.stack(list(split.images)), split.labels))
+    return _data(classes, *splits)
 
 
 def _caltech101(download: bool) -> Data:
@@ -177,8 +199,10 @@ def _imagenet(download: bool) -> Data:
 DATASETS: dict[str, Callable[[bool], Data]] = {
     "fashion-mini": _fashion_mini,
     "fashion-scenes": _fashion_scenes,
+    "fashion-scenes-full": _fashion_scenes_full,
     "fashion-mnist": _fashion_mnist,
     "cifar10": _cifar(datasets.CIFAR10),
+    "cifar10-jpeg": _cifar10_jpeg,
     "cifar100": _cifar(datasets.CIFAR100),
     "caltech101": _caltech101,
     "imagenette": _imagenette,

@@ -1,6 +1,7 @@
 """VGG (arXiv 1409.1556): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `python tools/record_vgg.py` records those on Caltech-101.
+`paperlib train NAME` trains one; `python tools/record_vgg.py` records those on Caltech-101,
+`python tools/replicate.py` those on scenes.
 """
 
 from dataclasses import replace
@@ -58,6 +59,33 @@ CALTECH = Recipe(
 CALTECH_110 = replace(CALTECH, sides=(110, 110), test_side=110, lr=0.01, epochs=4)
 CALTECH_JITTER = replace(CALTECH_110, sides=(73, 146))
 
+# The same rows on 54,000 scenes, all sides times 32 / 224
+SCENES = replace(
+    CALTECH,
+    options=CALTECH.options | {"image_size": 32},
+    data="fashion-scenes-full",
+    sides=(37, 37),
+    test_side=37,
+    colours="none",
+    mean=(127.0, 127.0, 127.0),  # round numbers, not the scenes' own statistics
+    std=(64.0, 64.0, 64.0),
+    batch_size=64,
+    lr=0.05,  # chosen in a few short runs on the validation images; no column has its own
+    source="VGG, section 3.1, at 32 / 224; departs from it in width, batch norm, schedule, batch, dropout, std",
+    target="the order of the columns and of S in Table 3",
+)
+SCENES_55 = replace(SCENES, sides=(55, 55), test_side=55, lr=0.01, epochs=6)
+SCENES_JITTER = replace(SCENES_55, sides=(37, 73))
+# After batch norm, or on inputs divided by 64, LRN is a constant factor: its sum of squares is made for 0 to 255
+SCENES_BARE = replace(
+    SCENES,
+    options=SCENES.options | {"batch_norm": False},
+    std=(1.0, 1.0, 1.0),
+    lr=0.01,  # section 3.1
+    source="VGG, section 3.1, at 32 / 224; departs from it in width, schedule, batch, dropout",
+    target="LRN makes no difference (Table 3, A and A-LRN)",
+)
+
 # Small networks for one demonstration each
 MINI = Recipe(
     model="vgg11",
@@ -105,6 +133,21 @@ RECIPES = {
     "caltech101-vgg19-s73": replace(CALTECH, model="vgg19"),
     "caltech101-vgg19-s110": replace(CALTECH_110, model="vgg19", start="caltech101-vgg19-s73"),
     "caltech101-vgg19-jitter": replace(CALTECH_JITTER, model="vgg19", start="caltech101-vgg19-s110"),
+    # Table 3 at 32 / 224
+    "scenes-vgg11-s37": SCENES,
+    "scenes-vgg11-bare": SCENES_BARE,
+    "scenes-vgg11_lrn-bare": replace(SCENES_BARE, model="vgg11_lrn"),
+    "scenes-vgg13-s37": replace(SCENES, model="vgg13"),
+    "scenes-vgg13_5x5-s37": replace(SCENES, model="vgg13_5x5"),
+    "scenes-vgg16_1x1-s37": replace(SCENES, model="vgg16_1x1"),
+    "scenes-vgg16_1x1-s55": replace(SCENES_55, model="vgg16_1x1", start="scenes-vgg16_1x1-s37"),
+    "scenes-vgg16_1x1-jitter": replace(SCENES_JITTER, model="vgg16_1x1", start="scenes-vgg16_1x1-s55"),
+    "scenes-vgg16-s37": replace(SCENES, model="vgg16"),
+    "scenes-vgg16-s55": replace(SCENES_55, model="vgg16", start="scenes-vgg16-s37"),
+    "scenes-vgg16-jitter": replace(SCENES_JITTER, model="vgg16", start="scenes-vgg16-s55"),
+    "scenes-vgg19-s37": replace(SCENES, model="vgg19"),
+    "scenes-vgg19-s55": replace(SCENES_55, model="vgg19", start="scenes-vgg19-s37"),
+    "scenes-vgg19-jitter": replace(SCENES_JITTER, model="vgg19", start="scenes-vgg19-s55"),
     # Small networks
     "fashion-mnist-vgg13": replace(
         MINI,
