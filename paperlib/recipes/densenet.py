@@ -49,11 +49,6 @@ FASHION_LONG = replace(
     source="the values of fashion-mnist-resnet20-long at half its batch and rate; 682,186 parameters",
     target="at least 95% right; the two recorded runs reached 94.4% and 94.1%",
 )
-CIFAR_JPEG = replace(
-    resnet.CIFAR_JPEG,
-    model="densenet_bc",
-    target="below the error of the ResNets of that size (DenseNet, Figure 3)",
-)
 
 RECIPES = {
     # Table 2, C10+ and C100+
@@ -101,17 +96,6 @@ RECIPES = {
         precision="fp32",
         source="a second cycle of the rate after fashion-mnist-densenet_bc16_k48-long, and its values",
         target="at least 95% right; the recorded run reached 94.4%, as the first cycle had",
-    ),
-    # CIFAR-10's pictures as JPEG files
-    "cifar10-jpeg-densenet_bc10_k12": replace(
-        CIFAR_JPEG,
-        options={"depth": 10, "growth_rate": 12},
-        source="the values of cifar10-jpeg-resnet20; about the multiply-adds of cifar10-jpeg-resnet20",
-    ),
-    "cifar10-jpeg-densenet_bc22_k12": replace(
-        CIFAR_JPEG,
-        options={"depth": 22, "growth_rate": 12},
-        source="the values of cifar10-jpeg-resnet20; about its parameters, and the multiply-adds of -resnet56",
     ),
     # Table 3
     "imagenet-densenet121": IMAGENET,
