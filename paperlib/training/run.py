@@ -17,7 +17,7 @@ from paperlib.recipes.recipe import Machine, Recipe
 from paperlib.training import folder as run_folder
 from paperlib.training import state
 from paperlib.training.epoch import Progress, train_epoch
-from paperlib.training.setup import Training, set_up
+from paperlib.training.setup import Training
 from paperlib.training.signals import catch_stop_signals
 
 
@@ -40,7 +40,7 @@ def run(
     if runs.finished(folder):
         run_folder.check_same_recipe(folder, recipe)
     else:
-        train(set_up(recipe, folder, machine, name, log))
+        train(Training(recipe, folder, machine, name, log))
     log(f"{folder}: the run is complete ({recipe.epochs} epochs); now: paperlib evaluate {folder}")
     return folder
 

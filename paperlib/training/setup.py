@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,12 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from paperlib import data, runs
 from paperlib.devices import device
 from paperlib.errors import PaperlibError
-from paperlib.evaluate import Predictor, one_view
+from paperlib.evaluate import one_view
 from paperlib.models import build
 from paperlib.models.vgg import VGG, start_from_net_a
 from paperlib.recipes.recipe import Machine, Recipe
@@ -43,84 +42,44 @@ Log = Callable[[str], None]
 Unreadable = dict[str, dict[int, str]]  # of train and val: the index of each photograph that cannot be read, and why
 
 
-@dataclass
 class Training:
-    """A run while it trains: what it trains, on what, and how far it is."""
+    """A run while it trains: what it trains, on what, and how far it is; begun anew or where it stopped."""
 
-    recipe: Recipe
-    folder: Path
-    machine: Machine
-    log: Log
-    accelerator: Accelerator
-    model: nn.Module
-    network: nn.Module  # the model as accelerate wraps it for many processes
-    optimizer: Optimizer
-    order: EpochOrder
-    loader: DataLoader[Batch]
-    predict: Predictor
-    images: Sequence[Tensor]  # this process's share of the validation images
-    labels: Tensor
-    schedule: Schedule
-    progress: Progress
-    rows: list[dict[str, float]]  # of metrics.csv
-    random: Tensor | None  # random state (n,) of this process in the middle of an epoch
-    board: Any  # of TensorBoard
-    saved: float = field(default_factory=time.monotonic)  # when the last state was saved
+    def __init__(self, recipe: Recipe, folder: Path, machine: Machine, name: str, log: Log) -> None:
+        self.recipe, self.folder, self.machine, self.log = recipe, folder, machine, log
+        self.accelerator = accelerator = make_accelerator(recipe, machine, log)
+        self.main = accelerator.is_main_process  # whether this process writes
+        torch.manual_seed(recipe.seed)
+        dataset = data.load(recipe.data)
+        self.model = make_model(recipe, machine, folder, len(dataset.classes))
+        if self.main:
+            here = {"device": accelerator.device.type, "processes": accelerator.num_processes, **asdict(machine)}
+            sizes = {"train": len(dataset.train), "val": len(dataset.val)}
+            run_folder.begin(folder, name, recipe, dataset.classes, here, sizes)
+            state.set_broken_states_aside(folder, log)
+        accelerator.wait_for_everyone()
 
-    @property
-    def main(self) -> bool:
-        """Whether this is the process that writes."""
-        return self.accelerator.is_main_process
+        unreadable = unreadable_photographs(dataset, folder, machine.skip_bad, accelerator, log)
+        if len(unreadable["val"]) == len(dataset.val):
+            raise PaperlibError(f"no image of {recipe.data} is left to validate on; a folder needs more, or a part val")
+        self.order, self.loader = training_batches(
+            dataset.train, frozenset(unreadable["train"]), recipe, machine, accelerator
+        )
+        self.images, self.labels = validation_images(dataset.val, unreadable["val"], recipe, accelerator)
+        self.predict = one_view(self.model, TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std))
 
-
-def set_up(recipe: Recipe, folder: Path, machine: Machine, name: str, log: Log) -> Training:
-    """All that `recipe` needs to train in `folder`, from the beginning or from where the run there stopped."""
-    accelerator = make_accelerator(recipe, machine, log)
-    torch.manual_seed(recipe.seed)
-    dataset = data.load(recipe.data)
-    model = make_model(recipe, machine, folder, len(dataset.classes))
-    if accelerator.is_main_process:
-        here = {"device": accelerator.device.type, "processes": accelerator.num_processes, **asdict(machine)}
-        sizes = {"train": len(dataset.train), "val": len(dataset.val)}
-        run_folder.begin(folder, name, recipe, dataset.classes, here, sizes)
-        state.set_broken_states_aside(folder, log)
-    accelerator.wait_for_everyone()
-
-    unreadable = unreadable_photographs(dataset, folder, machine.skip_bad, accelerator, log)
-    if len(unreadable["val"]) == len(dataset.val):
-        raise PaperlibError(f"no image of {recipe.data} is left to validate on; a folder needs more, or a part val")
-    order, loader = training_batches(dataset.train, frozenset(unreadable["train"]), recipe, machine, accelerator)
-    images, labels = validation_images(dataset.val, unreadable["val"], recipe, accelerator)
-
-    optimizer = make_optimizer(model, recipe)
-    network, optimizer = accelerator.prepare(model, optimizer)  # moves `model` itself to the device
-    numbers, random = state.load_state(folder, model, optimizer)
-    if random is not None and len(random) != accelerator.num_processes:
-        random = None  # of another number of processes
-    progress = Progress(**numbers.get("progress", {}))
-    check_same_place(progress, folder, accelerator)
-    if accelerator.scaler and numbers.get("scaler"):
-        accelerator.scaler.load_state_dict(numbers["scaler"])
-    return Training(
-        recipe=recipe,
-        folder=folder,
-        machine=machine,
-        log=log,
-        accelerator=accelerator,
-        model=model,
-        network=network,
-        optimizer=optimizer,
-        order=order,
-        loader=loader,
-        predict=one_view(model, TestView(recipe.test_side, recipe.crop, recipe.mean, recipe.std)),
-        images=images,
-        labels=labels,
-        schedule=Schedule(recipe, **numbers.get("schedule", {})),
-        progress=progress,
-        rows=runs.load_metrics(folder)[: progress.epoch],
-        random=None if random is None else random[accelerator.process_index],
-        board=tensorboard(folder, progress.epoch) if machine.tensorboard and accelerator.is_main_process else None,
-    )
+        # `network` is the model as accelerate wraps it for many processes; it moves `model` itself to the device.
+        self.network, self.optimizer = accelerator.prepare(self.model, make_optimizer(self.model, recipe))
+        numbers, random = state.load_state(folder, self.model, self.optimizer)
+        self.schedule = Schedule(recipe, **numbers.get("schedule", {}))
+        self.progress = Progress(**numbers.get("progress", {}))
+        check_same_place(self.progress, folder, accelerator)
+        if accelerator.scaler and numbers.get("scaler"):
+            accelerator.scaler.load_state_dict(numbers["scaler"])
+        self.random = random_of_process(random, accelerator)  # in the middle of an epoch
+        self.rows = runs.load_metrics(folder)[: self.progress.epoch]
+        self.board = tensorboard(folder, self.progress.epoch) if machine.tensorboard and self.main else None
+        self.saved = time.monotonic()  # when the last state was saved
 
 
 def make_accelerator(recipe: Recipe, machine: Machine, log: Log) -> Accelerator:
@@ -247,6 +206,13 @@ def check_same_place(progress: Progress, folder: Path, accelerator: Accelerator)
     place = torch.tensor([[progress.epoch, progress.step]], device=accelerator.device)
     if len(accelerator.gather(place).unique(dim=0)) > 1:
         raise PaperlibError(f"processes find different states in {folder}: --out must be one folder that all see")
+
+
+def random_of_process(states: Tensor | None, accelerator: Accelerator) -> Tensor | None:
+    """This process's row of the saved random states (processes, n); none where the number of processes is another."""
+    return (
+        states[accelerator.process_index] if states is not None and len(states) == accelerator.num_processes else None
+    )
 
 
 def tensorboard(folder: Path, epoch: int) -> Any:
