@@ -175,3 +175,13 @@ def channel_stairs(blocks: Sequence[Sequence[int]], title: str) -> Figure:
     axis.spines[["top", "right"]].set_visible(False)
     plt.close(figure)  # whoever asked shows it; a notebook would draw it once more
     return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG into a folder that is made where it is missing; PaperlibError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=120, bbox_inches="tight")
+    except OSError as error:
+        raise PaperlibError(f"cannot write {path} ({error}); choose another folder with --out") from error
+    return path

@@ -167,12 +167,17 @@ def predictor(run: str | Path, protocol: Protocol = Protocol()) -> Predictor:
         bf16 = protocol.precision == "bf16"
         with torch.autocast(device().type, torch.bfloat16) if bf16 else nullcontext():
             posteriors = answer(images)
-        if not posteriors.isfinite().all():
-            file = runs.weights_of(runs.find(run))
-            raise PaperlibError(f"{file}: with these weights the posteriors are not numbers; the file is broken")
+        check_finite(posteriors, run)
         return posteriors
 
     return predict
+
+
+def check_finite(values: Tensor, run: str | Path) -> None:
+    """PaperlibError, naming the file of the weights, where a value that the model of a run gives is not finite."""
+    if not values.isfinite().all():
+        file = runs.find(run) / "weights.safetensors"
+        raise PaperlibError(f"{file} is broken: what the model computes with it are not finite numbers")
 
 
 def _predictor(model: nn.Module, recipe: Recipe, protocol: Protocol) -> Predictor:

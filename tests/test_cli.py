@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -11,17 +13,29 @@ from pathlib import Path
 
 import pytest
 import torch
+import tyro
 
 import paperlib
 from paperlib import data, runs
 from paperlib.cli import main
+from paperlib.commands import data as data_command
+from paperlib.commands import evaluate, train, transfer, visualize
 from paperlib.dense import dense
 from paperlib.evaluate import mirrored, multi_crop, one_view, ten_crop
 from paperlib.protocols import Protocol, predictor
 from paperlib.recipes.recipe import Machine, Recipe
+from paperlib.training.run import run
 from paperlib.transforms import TestView
 
 from .conftest import photograph_folder, tiny_data
+
+OPTIONS: dict[str, type] = {
+    "evaluate": evaluate.Evaluate,
+    "visualize deconvnet": visualize.Deconvnet,
+    "visualize occlusion": visualize.Occlude,
+    "transfer": transfer.Transfer,
+    "data": data_command.Data,
+}
 
 
 def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +191,7 @@ def test_visualize_deconvnet_draws_a_picture_of_each_map(
         (["--layer", "conv4_3"], "unknown layer 'conv4_3'; did you mean conv4_"),
         (["--layer", "conv1_1", "--maps", "4"], "no map 4 in conv1_1: it has 4, from 0 on"),
         (["--layer", "conv1_1", "--top", "0"], "the top 0 of 10 images"),
-        (["--layer", "conv1_1", "--every", "0"], "--every must be at least 1, not 0"),
+        (["--layer", "conv1_1", "--every", "0"], "every must be at least 1, not 0"),
     ],
 )
 def test_visualize_deconvnet_says_what_is_wrong_and_leaves_nothing(
@@ -193,9 +207,10 @@ def test_visualize_occlusion(tiny_run: Path, tmp_path: Path, capsys: pytest.Capt
     command = ["visualize", "occlusion", str(tiny_run), str(photo), "--out", str(tmp_path / "x")]
     assert main([*command, "--label", "blue", "--square", "16", "--stride", "8"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("blue: probability 0.")
-    assert printed.endswith(f"{tmp_path / 'x' / 'occlusion-000.png'}\n")
-    assert data.read_photograph(tmp_path / "x" / "occlusion-000.png").float().std() > 1
+    path, line, _ = printed.split("\n")
+    assert path == str(tmp_path / "x" / "occlusion-000.png")
+    assert line.startswith("blue: probability 0.")
+    assert data.read_photograph(Path(path)).float().std() > 1
     for arguments, message in (
         (["--label", "bleu"], "unknown class 'bleu'; did you mean blue?"),
         (["--square", "33"], "a square of 33 px every 8 px does not fit"),
@@ -224,7 +239,7 @@ def test_transfer(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main([*command, "--data", f"folder:{tmp_path / 'data'}"]) == 0
     assert re.fullmatch(r"features.pool5  5 a class: 100.0 ± 0.0% \(2 folds\)\n", capsys.readouterr().out)
     assert main([*command, "--data", "tiny"]) == 2
-    assert "was trained on tiny, and would be tested on images that it has seen" in capsys.readouterr().err
+    assert "was trained on tiny: it has seen the images to be tested on" in capsys.readouterr().err
     assert main([*command, "--data", "tiny", "--untrained", "--kind", "softmax"]) == 0
     assert "5 a class: " in capsys.readouterr().out
     assert main([*command, "--data", "tiny", "--untrained", "--per-class", "2"]) == 2
@@ -238,6 +253,75 @@ def test_data_of_other_classes_than_the_run_are_refused(
     monkeypatch.setitem(data.DATASETS, "tiny", lambda download: renamed)
     assert main(["evaluate", str(tiny_run)]) == 2
     assert "tiny has other classes than" in capsys.readouterr().err
+
+
+def test_photographs_that_training_left_out_are_left_out_of_pictures_and_features(
+    tiny_recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = photograph_folder(tmp_path / "data", train=8, val=2, test=3)
+    for broken in (place / "train" / "red" / "004.png", place / "val" / "red" / "000.png"):
+        broken.write_bytes(b"no photograph")
+    recipe = dataclasses.replace(tiny_recipe, data=f"folder:{place}", epochs=1)
+    folder = str(run(recipe, tmp_path / "run", Machine(skip_bad=True), log=lambda line: None))
+    pictures = ["--layer", "conv1_1", "--top", "2", "--maps", "0", "--out", str(tmp_path / "x")]
+    for split in ("val", "train"):
+        assert main(["visualize", "deconvnet", folder, "--split", split, *pictures]) == 0
+    layers = ["--layers", "features.pool5", "--per-class", "5", "--folds", "2", "--untrained"]
+    assert main(["transfer", folder, *layers, "--data", f"folder:{place}"]) == 0
+    assert "5 a class: " in capsys.readouterr().out
+
+
+def test_transfer_without_a_layer_is_refused(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["transfer", str(tiny_run), "--data", "fashion-mini", "--layers"]) == 2
+    assert "--layers needs the name of a layer" in capsys.readouterr().err
+
+
+def test_values_before_the_recipe_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--epochs", "2", "tiny"]) == 2
+    assert "the recipe comes first: paperlib train tiny --epochs 2" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe of the shell's")
+@pytest.mark.parametrize("command", [["list"], ["evaluate", "--help"]])
+def test_a_reader_that_has_seen_enough_is_no_error(command: list[str]) -> None:
+    """As in `paperlib list | head -1`; the pipe is closed before anything is written."""
+    words = [sys.executable, "-m", "paperlib", *command]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_a_name_that_the_console_cannot_show_is_no_error(tmp_path: Path) -> None:
+    """A class in NFD on a cp949 console, a surrogate of a file name in no known encoding."""
+    names = f"{chr(0x1112)}{chr(0x1161)}{chr(0x11AB)} {chr(0x1F600)} {chr(0xDCB0)}"
+    code = f"import sys, paperlib.cli as c; print('begun'); sys.exit(c.main(['evaluate', {names!a}]))"
+    for encoding in ("cp949", "ascii", "utf-8"):
+        environment = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+        assert found.returncode == 2, found.stderr
+        assert b"no run folder" in found.stderr
+        assert b"Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "visualize deconvnet", "visualize occlusion", "transfer", "data"]
+)
+def test_the_examples_of_each_help_are_commands(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every example is parsed as the command does; what it names need not be there."""
+    with pytest.raises(SystemExit) as stop:
+        main([*command.split(), "--help"])
+    assert stop.value.code == 0
+    examples = capsys.readouterr().out.partition("examples:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(examples) >= 2
+    for example in examples:
+        words = shlex.split(example[example.index(f"paperlib {command} ") :])[1 + len(command.split()) :]
+        if command == "train":
+            train.parse(words[0], words[1:])
+        else:
+            tyro.cli(OPTIONS[command], args=words)
 
 
 def test_an_unknown_value_of_a_recipe_is_told_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "paperlib"
-ROOMS = ["models", "recipes", "data"]  # folders that are one room: their files may import each other
+ROOMS = ["models", "recipes", "data", "commands"]  # folders that are one room: their files may import each other
 FLOORS = {
     0: ["errors", "names", "version", "modes", "devices", "training.fit", "training.signals"],
     1: ["files", "models", "recipes", "transforms", "anatomy", "figures"],
@@ -17,8 +17,9 @@ FLOORS = {
     5: ["training.epoch"],
     6: ["training.setup"],
     7: ["training.run"],
-    8: ["cli"],
-    9: ["__main__"],
+    8: ["commands"],
+    9: ["cli"],
+    10: ["__main__"],
 }  # fmt: skip
 
 

@@ -1,18 +1,23 @@
-"""Posteriors on disk: equal to a second pass, fused as nets are, refused where the images differ."""
+"""Finished runs under protocols; posteriors on disk, equal to a second pass, fused, refused where images differ."""
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+import paperlib
 from paperlib import data, protocols
 from paperlib.cli import main
 from paperlib.errors import PaperlibError
 from paperlib.protocols import Predictions, Protocol, evaluate_run
+from paperlib.recipes.recipe import Recipe
+from paperlib.training.folder import save_weights
 
-from .conftest import TINY, run, tiny_data
+from .conftest import TINY, photograph_folder, run, tiny_data
 
 Printed = pytest.CaptureFixture[str]
 
@@ -125,3 +130,98 @@ def test_bf16_is_near(runs: list[str]) -> None:
     assert 0 < (exact - near).abs().max() < 0.05
     assert isinstance(near, Tensor)
     torch.testing.assert_close(near.sum(dim=1), torch.ones(21))
+
+
+def test_each_run_is_read_once(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[object] = []
+    load_model = paperlib.runs.load_model
+    monkeypatch.setattr(paperlib.runs, "load_model", lambda run: read.append(run) or load_model(run))
+    assert main(["evaluate", *runs]) == 0
+    assert read == runs
+
+
+def test_the_data_of_all_runs_are_checked_before_the_first_pass(
+    runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    lost = tmp_path / "lost"
+    shutil.copytree(runs[1], lost)
+    content = json.loads((lost / "recipe.json").read_text())
+    content["recipe"]["data"] = "folder:/nowhere"
+    (lost / "recipe.json").write_text(json.dumps(content))
+    monkeypatch.setattr(protocols, "predict_all", lambda *given, **named: pytest.fail("a pass was begun"))
+    assert main(["evaluate", runs[0], str(lost)]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_options_that_a_file_does_not_follow_are_refused(runs: list[str], tmp_path: Path, capsys: Printed) -> None:
+    file = str(tmp_path / "one.safetensors")
+    assert main(["evaluate", runs[0], "--save", file]) == 0
+    capsys.readouterr()
+    for options in (["--protocol", "dense", "--scales", "64"], ["--split=val"]):
+        assert main(["evaluate", file, *options]) == 2
+        printed = capsys.readouterr()
+        assert f"{options[0]}" in printed.err
+        assert "would change nothing" in printed.err
+        assert printed.out == ""
+    assert main(["evaluate", file, runs[0], "--protocol", "mirror"]) == 0  # the run follows them
+
+
+@pytest.mark.parametrize("number", [float("nan"), 1e38])
+def test_weights_that_give_no_numbers_are_refused(
+    number: float, tiny_run: Path, tmp_path: Path, capsys: Printed
+) -> None:
+    """All NaN scored 'top-1 error 88.00%'; 1e38 is a number itself, but overflows in the first convolution."""
+    model = paperlib.runs.load_model(tiny_run)
+    for parameter in model.parameters():
+        parameter.data.fill_(number)
+    save_weights(tiny_run, model)
+    photograph = photograph_folder(tmp_path / "data", train=8, test=3) / "test" / "red" / "000.png"
+    pictures = ["--out", str(tmp_path / "pictures")]
+    for command in (
+        ["evaluate", str(tiny_run)],
+        ["evaluate", str(tiny_run), "--protocol", "dense"],
+        ["visualize", "deconvnet", str(tiny_run), "--layer", "conv5_2", *pictures],
+        ["visualize", "occlusion", str(tiny_run), str(photograph), *pictures],
+        ["transfer", str(tiny_run), "--layers", "features.pool5", "--data", f"folder:{tmp_path / 'data'}"],
+    ):
+        assert main(command) == 2, command
+        printed = capsys.readouterr()
+        assert f"{tiny_run / 'weights.safetensors'} is broken" in printed.err
+        assert printed.out == ""
+
+
+def test_data_that_have_moved(tiny_recipe: Recipe, tmp_path: Path, capsys: Printed) -> None:
+    place = photograph_folder(tmp_path / "here", train=3, val=1, test=2)
+    recipe = dataclasses.replace(tiny_recipe, data=f"folder:{place}", epochs=1)
+    folder = run(recipe, tmp_path / "run", log=lambda line: None)
+    assert main(["evaluate", str(folder)]) == 0
+    error = capsys.readouterr().out.splitlines()[1].partition("(")[0]
+    there = place.rename(tmp_path / "there")
+    assert main(["evaluate", str(folder)]) == 2
+    capsys.readouterr()
+    assert main(["evaluate", str(folder), "--data", f"folder:{there}"]) == 0
+    printed = capsys.readouterr().out
+    assert f"folder:{there}/test" in printed
+    assert printed.splitlines()[1].startswith(error)
+
+
+def test_a_pass_is_saved_before_it_is_printed(runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*words: object, **named: object) -> None:
+        raise OSError("the terminal is gone")
+
+    file = tmp_path / "one"
+    monkeypatch.setattr("builtins.print", broken)
+    with pytest.raises(OSError, match="the terminal is gone"):
+        main(["evaluate", *runs, "--save", str(file)])
+    assert [p.run for p in protocols.load(file)] == runs[:1]
+
+
+@pytest.mark.parametrize("memory", ["nan", "0", "-1", "inf"])
+def test_memory_that_is_no_amount_is_refused(memory: str, runs: list[str], capsys: Printed) -> None:
+    assert main(["evaluate", runs[0], "--memory", memory]) == 2
+    assert f"memory must be above 0 MB, not {float(memory)}" in capsys.readouterr().err
+
+
+def test_an_unknown_protocol_is_told_the_near_one() -> None:
+    with pytest.raises(PaperlibError, match="unknown protocol 'ten_crop'; did you mean ten-crop"):
+        Protocol("ten_crop")  # type: ignore[arg-type]
