@@ -24,8 +24,9 @@ import torch
 from paperlib import data, runs
 from paperlib.recipes import RECIPES
 from paperlib.recipes.recipe import Machine, Recipe
-from paperlib.training import checkpoint, epoch
+from paperlib.training import epoch
 from paperlib.training.run import run
+from paperlib.training.state import read_state
 
 TARGET = Path(__file__).parent / "results" / "kill.json"
 RECIPE = Recipe(
@@ -66,7 +67,7 @@ def start(folder: Path) -> int:
         try:
             data.DATASETS["colours"] = colours
             torch.set_num_threads(1)
-            epoch.LOOK = 1
+            epoch.CHECK_EVERY = 1
             run(RECIPE, folder, Machine(save_minutes=0.0), log=lambda line: None)
             os._exit(0)
         except BaseException:
@@ -86,7 +87,7 @@ def finish(folder: Path) -> float:
 def unreadable(folder: Path) -> list[str]:
     """What is wrong with the files of a run folder: nothing, one hopes."""
     wrong = []
-    readers = [lambda path=path: checkpoint._read_state(path) for path in runs.states(folder)]
+    readers = [lambda path=path: read_state(path) for path in runs.states(folder)]
     if (folder / "recipe.json").exists():
         readers += [lambda: runs.load_recipe(folder), lambda: runs.load_metrics(folder)]
     if runs.finished(folder):

@@ -31,7 +31,7 @@ from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional as F
 
 from paperlib import data
-from paperlib.training.batches import EpochOrder, Rescaled, TrainViews, own_signals, whole
+from paperlib.training.batches import EpochOrder, Rescaled, TrainViews, already_a_batch, leave_signals_to_the_run
 from paperlib.transforms import TrainView, rescale
 
 TARGET = Path(__file__).parent / "results" / "photographs_from_disk.json"
@@ -126,9 +126,9 @@ def loader(train: data.Split, workers: int) -> DataLoader[Any]:
     return DataLoader(
         TrainViews(train, views, 0),
         batch_sampler=EpochOrder(len(train), 64, 0),
-        collate_fn=whole,
+        collate_fn=already_a_batch,
         num_workers=workers,
-        worker_init_fn=own_signals,
+        worker_init_fn=leave_signals_to_the_run,
     )
 
 

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib.errors import PaperlibError
-from paperlib.modes import evaluating
+from paperlib.modes import evaluation_mode
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
 
     hooks = [m.register_forward_hook(_keep(order, name)) for name, m in leaves]
     try:
-        with evaluating(model), torch.no_grad(), counter, fields:  # batch normalisation of a single image
+        with evaluation_mode(model), torch.no_grad(), counter, fields:  # batch normalisation of a single image
             functional_call(model, meta, (image,))
     finally:
         for hook in hooks:

@@ -12,7 +12,7 @@ from paperlib.evaluate import MEMORY, Predictor, average, mirrored, one_view
 from paperlib.models.densenet import DenseNet
 from paperlib.models.resnet import ResNet
 from paperlib.models.vgg import VGG
-from paperlib.modes import evaluating
+from paperlib.modes import evaluation_mode
 from paperlib.transforms import RGB, TestView
 
 Pool = Literal["gap", "logit", "prob"]
@@ -72,7 +72,7 @@ class AveragedWindows(nn.Module):
         self.model, self.image_size = model, crop or model.image_size
         linear = model.fc if isinstance(model, ResNet) else model.classifier
         self.classifier = ConvolvedLinear(linear, 1)
-        with torch.inference_mode(), evaluating(model):
+        with torch.inference_mode(), evaluation_mode(model):
             parameter = next(model.parameters())
             self.window = model.last_maps(parameter.new_zeros(1, 3, self.image_size, self.image_size)).shape[-1]
 

@@ -20,7 +20,7 @@ from torch.func import functional_call
 from tqdm.auto import tqdm
 
 from paperlib.errors import PaperlibError
-from paperlib.modes import evaluating
+from paperlib.modes import evaluation_mode
 from paperlib.transforms import RGB, CropViews, Images, View, center_crop, five_crops, grid_crops
 
 Predictor = Callable[[Sequence[Tensor]], Tensor]
@@ -52,7 +52,7 @@ def many_views(model: nn.Module, views: View, memory: float = MEMORY) -> Predict
             for i, of_image in zip(indices, posteriors.split([len(stack) for stack in stacks]), strict=True):
                 means[i] = of_image.mean(dim=0)
 
-        with evaluating(model), torch.inference_mode():
+        with evaluation_mode(model), torch.inference_mode():
             for i, image in enumerate(images):
                 stack = views(image)
                 shape = stack.shape[1:]

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from paperlib.errors import PaperlibError
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically: all of it or, with PaperlibError, nothing, also when the power fails."""
-    partial = path.with_name(f".partial-{os.getpid()}")  # of its own: two writers must not mix in one file
+    """Write `content` to `path` in one step: all of it or, with PaperlibError, nothing, also when the power fails."""
+    partial = path.with_name(f".partial-{os.getpid()}")  # one for each process: two writers must not mix in one file
     try:
         with open(partial, "wb") as file:
             file.write(content)
@@ -31,5 +31,5 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` to `path` as `write` does."""
+    """Write `content` to `path` as JSON, in one step as `write` does."""
     write(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

@@ -7,12 +7,12 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluation mode inside; afterwards, also after an error, every module is in the mode it was in."""
-    training = {module: module.training for module in model.modules()}
+    before = {module: module.training for module in model.modules()}
     model.eval()
     try:
         yield
     finally:
-        for module, was in training.items():
-            module.training = was
+        for module, training in before.items():
+            module.training = training

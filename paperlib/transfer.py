@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from paperlib.errors import PaperlibError, unknown
-from paperlib.modes import evaluating
+from paperlib.modes import evaluation_mode
 from paperlib.transforms import Images, View
 
 Kind = Literal["softmax", "svm"]
@@ -58,7 +58,7 @@ def features(
             raise unknown("layer", layer, modules)
     where = next(model.parameters())
     found: dict[str, list[Tensor]] = {layer: [] for layer in layers}
-    with evaluating(model), ExitStack() as hooks:
+    with evaluation_mode(model), ExitStack() as hooks:
         for layer in layers:  # copied: a ReLU behind may work in place
             keep = partial(_keep, found[layer])
             hooks.enter_context(modules[layer].register_forward_hook(keep))

@@ -16,10 +16,11 @@ from PIL import Image
 from torch import Tensor
 
 from paperlib.anatomy import anatomy
-from paperlib.checkpoint import load_model, load_recipe
-from paperlib.deconvnet import ascend, keep, descend, occlusion
+from paperlib.deconvnet import ascend, descend, keep
 from paperlib.dense import dense, fully_convolutional
 from paperlib.models import MODELS, build
+from paperlib.occlusion import occlusion
+from paperlib.runs import load_model, load_recipe
 from paperlib.transforms import TestView
 
 HERE = Path(__file__).parent

@@ -271,7 +271,7 @@ def test_a_state_of_another_net_is_refused(tiny_recipe: Recipe, tiny_run: Path) 
     content["recipe"]["options"]["width"] = 0.125
     path.write_text(json.dumps(content))
     recipe = runs.load_recipe(tiny_run)[0]
-    with pytest.raises(PaperlibError, match=r"(?s)is the state of another net .*size mismatch"):
+    with pytest.raises(PaperlibError, match=r"(?s)is the state of another network .*size mismatch"):
         run(recipe, tiny_run, log=quiet)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paperlib import data
 from paperlib.errors import PaperlibError
 from paperlib.training import batches
-from paperlib.training.batches import EpochOrder, Rescaled, TrainViews, kept
+from paperlib.training.batches import EpochOrder, Rescaled, TrainViews, prepare_training_images
 from paperlib.transforms import TrainView
 
 from .conftest import tiny_data
@@ -80,22 +80,23 @@ def test_a_view_depends_on_seed_epoch_and_index_alone() -> None:
     assert not torch.equal(one(0, 2, []), one(1, 2, []))
 
 
-def test_photographs_are_kept_at_the_largest_side_and_the_bad_ones_not_at_all() -> None:
+def test_photographs_are_prepared_at_the_largest_side_and_unreadable_ones_are_empty() -> None:
     images = tiny_data(False).train.images
-    found = kept(images, frozenset({3}), 38, torch.device("cpu"))
+    found = prepare_training_images(images, frozenset({3}), 38, torch.device("cpu"))
     assert isinstance(found, list)
     assert [i for i, image in enumerate(found) if image.numel() == 0] == [3]
     assert {min(image.shape[1:]) for image in found if image.numel()} == {38}
     assert isinstance(
-        kept(torch.zeros(4, 3, 28, 28, dtype=torch.uint8), frozenset(), 28, torch.device("cpu")), torch.Tensor
+        prepare_training_images(torch.zeros(4, 3, 28, 28, dtype=torch.uint8), frozenset(), 28, torch.device("cpu")),
+        torch.Tensor,
     )
 
 
 def test_more_than_memory_holds_is_made_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     images = tiny_data(False).train.images
-    small = kept(images, frozenset(), 38, torch.device("cpu"))
-    monkeypatch.setattr(batches, "MEMORY", 1e4)
-    large = kept(images, frozenset(), 38, torch.device("cpu"))
+    small = prepare_training_images(images, frozenset(), 38, torch.device("cpu"))
+    monkeypatch.setattr(batches, "MEMORY", 0.01)
+    large = prepare_training_images(images, frozenset(), 38, torch.device("cpu"))
     assert isinstance(large, Rescaled)
     assert all(torch.equal(a, b) for a, b in zip(small, large, strict=True))
     ahead = Rescaled(images, range(0, 50, 3), 38, threads=2)
@@ -104,7 +105,7 @@ def test_more_than_memory_holds_is_made_when_asked_for(monkeypatch: pytest.Monke
 
 def test_where_no_image_can_be_read_that_is_said() -> None:
     with pytest.raises(PaperlibError, match="none of the 3 training images can be read"):
-        EpochOrder(3, 2, seed=0, bad=frozenset(range(3)))
+        EpochOrder(3, 2, seed=0, unreadable=frozenset(range(3)))
 
 
 def test_photographs_are_looked_through_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_photographs_are_looked_through_a_few_at_a_time(monkeypatch: pytest.Monk
     monkeypatch.setattr(batches, "ThreadPoolExecutor", Pool)
     monkeypatch.setattr(batches, "SCAN", 4)
     images = data.Photographs([tmp_path / f"{i}.jpg" for i in range(30)])
-    assert [i for i, _ in batches.unreadable(images, range(1, 30, 2), threads=1)] == list(range(1, 30, 2))
+    assert [i for i, _ in batches.find_unreadable(images, range(1, 30, 2))] == list(range(1, 30, 2))
     assert max(waiting) < 4
 
 

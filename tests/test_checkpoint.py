@@ -16,7 +16,7 @@ from torch.torch_version import TorchVersion
 from paperlib import files, pretrained, runs
 from paperlib.errors import PaperlibError
 from paperlib.recipes.recipe import Recipe
-from paperlib.training import checkpoint
+from paperlib.training.folder import begin, save_metrics, save_weights
 from paperlib.training.run import run
 
 
@@ -41,7 +41,7 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
     dead, living = tmp_path / ".partial-99999999", tmp_path / f".partial-{os.getppid()}"
     dead.write_bytes(b"half")
     living.write_bytes(b"of the other")
-    checkpoint.begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
+    begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
     assert (dead.exists(), living.read_bytes()) == (False, b"of the other")
 
 
@@ -70,9 +70,9 @@ def test_a_new_file_is_whole_on_disk_before_it_takes_the_name(tmp_path: Path, mo
 
 
 def test_metrics_are_written_as_they_were_read(tmp_path: Path) -> None:
-    checkpoint.save_metrics(tmp_path, [{"epoch": 1, "lr": 0.1, "val_top1_error": 12.5}])
+    save_metrics(tmp_path, [{"epoch": 1, "lr": 0.1, "val_top1_error": 12.5}])
     before = (tmp_path / "metrics.csv").read_bytes()
-    checkpoint.save_metrics(tmp_path, runs.load_metrics(tmp_path))
+    save_metrics(tmp_path, runs.load_metrics(tmp_path))
     assert (tmp_path / "metrics.csv").read_bytes() == before
 
 
@@ -144,7 +144,7 @@ def test_a_pickle_is_not_run(tiny_run: Path) -> None:
 def test_float16_weights_load_as_float32(tiny_run: Path) -> None:
     model = runs.load_model(tiny_run)
     whole = (tiny_run / "weights.safetensors").stat().st_size
-    checkpoint.save_weights(tiny_run, model, torch.float16)
+    save_weights(tiny_run, model, torch.float16)
     assert (tiny_run / "weights.safetensors").stat().st_size < 0.6 * whole
     rounded = runs.load_model(tiny_run)
     for a, b in zip(model.parameters(), rounded.parameters(), strict=True):

@@ -160,7 +160,7 @@ def test_cifar_as_jpeg_files_lies_in_one_tensor(pictures: Path) -> None:
 
 def test_cifar_as_jpeg_files_is_refused_where_pictures_are_missing_or_odd(pictures: Path) -> None:
     Image.new("RGB", (30, 32)).save(pictures / "test" / "class3" / "0000.jpg")
-    with pytest.raises(PaperlibError, match=r"0000\.jpg is 30x32 px, not 32x32 px"):
+    with pytest.raises(PaperlibError, match=r"class3.0000.jpg is 30x32 px, not 32x32 px like the first"):
         data.load("cifar10-jpeg")
     (pictures / "train" / "class9" / "0004.jpg").unlink()
     with pytest.raises(PaperlibError, match=r"train holds 10 classes with 49 images, not 10 with 50"):

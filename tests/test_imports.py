@@ -12,11 +12,13 @@ FLOORS = {
     0: ["errors", "names", "values", "version", "modes", "devices", "training.fit", "training.signals"],
     1: ["files", "models", "recipes", "transforms", "anatomy", "figures"],
     2: ["data", "evaluate", "deconvnet", "pretrained", "runs", "training.schedule"],
-    3: ["dense", "occlusion", "transfer", "training.batches", "training.checkpoint"],
-    4: ["protocols", "training.epoch", "widgets"],
-    5: ["training.run"],
-    6: ["cli"],
-    7: ["__main__"],
+    3: ["dense", "occlusion", "transfer", "training.batches", "training.folder"],
+    4: ["protocols", "training.state", "widgets"],
+    5: ["training.epoch"],
+    6: ["training.setup"],
+    7: ["training.run"],
+    8: ["cli"],
+    9: ["__main__"],
 }  # fmt: skip
 
 

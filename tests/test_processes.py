@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from bench.kill import kill
 from paperlib import data, evaluate, runs
 from paperlib.recipes.recipe import Machine, Recipe
-from paperlib.training import batches, checkpoint, epoch
+from paperlib.training import batches, epoch, state
 from paperlib.training.run import run
 from paperlib.transforms import TestView
 
@@ -124,9 +124,9 @@ def test_processes_that_see_different_states_stop(
 ) -> None:
     """As on machines whose --out is a folder of each alone: all say so, and none trains on."""
     (tiny_run / "weights.safetensors").unlink()
-    original = checkpoint.load_state
+    original = state.load_state
     monkeypatch.setattr(
-        checkpoint, "load_state", lambda *given: original(*given) if os.environ["RANK"] == "0" else ({}, None)
+        state, "load_state", lambda *given: original(*given) if os.environ["RANK"] == "0" else ({}, None)
     )
     with pytest.raises(AssertionError):
         together(2, tiny_recipe, tiny_run, Machine())
@@ -138,7 +138,7 @@ def test_processes_stopped_within_an_epoch_go_on_to_the_same_weights(
     tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: str
 ) -> None:
     """One of two gets SIGTERM in the second epoch: both save and stop. Dropout differs between them and goes on."""
-    monkeypatch.setattr(epoch, "LOOK", 1)
+    monkeypatch.setattr(epoch, "CHECK_EVERY", 1)
     undisturbed, folder = tmp_path / "undisturbed", tmp_path / "run"
     together(2, tiny_recipe, undisturbed, Machine())
     original, calls = batches.TrainViews.__getitems__, iter(range(100))
@@ -155,7 +155,7 @@ def test_processes_stopped_within_an_epoch_go_on_to_the_same_weights(
     assert newest.name == "state-000000006.safetensors"  # of 4 steps an epoch
     drawn = []
     for random in load_file(newest)["random"]:
-        epoch.set_random_state(random, torch.device("cpu"))
+        state.set_random_state(random, torch.device("cpu"))
         drawn.append(torch.rand(3))
     assert not torch.equal(*drawn)
     together(2, tiny_recipe, folder, Machine())

@@ -20,8 +20,12 @@ from paperlib import data, runs
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import evaluate, one_view
 from paperlib.recipes.recipe import Machine, Recipe
-from paperlib.training import batches, checkpoint, epoch, schedule, signals
-from paperlib.training.run import cores, run, slow_bf16, training_batches
+from paperlib.training import batches, epoch, schedule, signals
+from paperlib.training.batches import cores
+from paperlib.training.folder import begin, save_metrics, save_unreadable
+from paperlib.training.run import run
+from paperlib.training.setup import slow_bf16, training_batches
+from paperlib.training.state import read_state
 from paperlib.transforms import TestView
 
 from .conftest import tiny_data
@@ -73,15 +77,15 @@ def same_weights(a: Path, b: Path) -> bool:
     return all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-ALWAYS = Machine(save_minutes=0.0)  # at every look
+ALWAYS = Machine(save_minutes=0.0)  # at every check
 
 
 @pytest.fixture
-def look_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(epoch, "LOOK", 1)
+def check_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epoch, "CHECK_EVERY", 1)
 
 
-@pytest.mark.usefixtures("look_always")
+@pytest.mark.usefixtures("check_always")
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_stops_and_the_run_goes_on_to_the_same_weights(
     tiny_recipe: Recipe, tiny_run: Path, monkeypatch: pytest.MonkeyPatch, kind: signal.Signals
@@ -110,7 +114,7 @@ def test_a_signal_saves_and_stops_and_the_run_goes_on_to_the_same_weights(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-@pytest.mark.usefixtures("look_always")
+@pytest.mark.usefixtures("check_always")
 def test_broken_states_are_set_aside_and_the_last_whole_one_goes_on(
     tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path
 ) -> None:
@@ -193,7 +197,7 @@ def test_an_accumulated_gradient_is_that_of_the_large_batch(tiny_recipe: Recipe,
 def test_photographs_from_worker_processes_are_those_from_memory(
     tiny_recipe: Recipe, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "MEMORY", 1.0)
+    monkeypatch.setattr(batches, "MEMORY", 1e-6)
     folder = run(tiny_recipe, tiny_run.parent / "streamed", Machine(workers=2), log=quiet)
     assert same_weights(folder, tiny_run)
 
@@ -230,7 +234,7 @@ def test_what_needs_a_gpu_is_refused_without_one(tiny_recipe: Recipe, tmp_path: 
 def test_fp16_with_its_scaled_loss_resumes(tiny_recipe: Recipe, tmp_path: Path) -> None:
     recipe = dataclasses.replace(tiny_recipe, precision="fp16")
     folder = run(recipe, tmp_path / "run", log=quiet)
-    numbers, _ = checkpoint._read_state(runs.states(folder)[0])[1], None
+    _, numbers = read_state(runs.states(folder)[0])
     assert numbers["scaler"]["scale"] > 1
 
 
@@ -365,15 +369,15 @@ def test_a_run_killed_between_its_two_writes_goes_on_from_the_state(tiny_recipe:
     with pytest.raises(KeyboardInterrupt):
         run(tiny_recipe, folder, log=stop)
     rows = runs.load_metrics(folder)
-    checkpoint.save_metrics(folder, [*rows, rows[0] | {"epoch": 2}])
+    save_metrics(folder, [*rows, rows[0] | {"epoch": 2}])
     run(tiny_recipe, folder, log=quiet)
     assert [row["epoch"] for row in runs.load_metrics(folder)] == [1, 2, 3]
 
 
 def test_a_folder_where_nothing_is_done_yet_is_taken_over(tiny_recipe: Recipe, tmp_path: Path) -> None:
-    checkpoint.begin(tmp_path, "tiny", dataclasses.replace(tiny_recipe, lr=9.0), ["a"], {})
-    checkpoint.save_bad(tmp_path, {"train": {0: "of the other data"}})
-    checkpoint.begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
+    begin(tmp_path, "tiny", dataclasses.replace(tiny_recipe, lr=9.0), ["a"], {})
+    save_unreadable(tmp_path, {"train": {0: "of the other data"}})
+    begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
     assert runs.load_bad(tmp_path) is None
     assert runs.load_recipe(tmp_path)[0] == tiny_recipe
 
@@ -405,7 +409,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
         with pytest.raises(PaperlibError, match=r"weights became .* in epoch 2 at lr inf, by step 4 of 4; .*0004\."):
             run(tiny_recipe, tmp_path / "run", log=quiet)
         newest = runs.states(tmp_path / "run")[0]
-        tensors, _ = checkpoint._read_state(newest)
+        tensors, _ = read_state(newest)
         assert all(t.isfinite().all() for name, t in tensors.items() if name.startswith("model."))
 
 
@@ -416,7 +420,7 @@ def test_a_second_sigterm_waits_too_and_a_second_sigint_does_not() -> None:
     try:
         for kind in usual:
             signal.signal(kind, lambda kind, frame: second.append(kind))
-        with signals.caught() as first:
+        with signals.catch_stop_signals() as first:
             for kind in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGINT):
                 os.kill(os.getpid(), kind)
         assert (first, second) == ([15, 15, 2], [2])

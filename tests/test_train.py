@@ -11,8 +11,9 @@ from torch import nn
 from paperlib.errors import PaperlibError
 from paperlib.recipes.recipe import SCHEDULES, Recipe
 from paperlib.training import epoch
-from paperlib.training.epoch import Progress, make_optimizer, random_state, set_random_state, train_epoch
+from paperlib.training.epoch import Progress, make_optimizer, train_epoch
 from paperlib.training.schedule import FACTORS, Schedule
+from paperlib.training.state import random_state, set_random_state
 
 
 def make(tiny_recipe: Recipe, **values: object) -> Schedule:
@@ -148,8 +149,8 @@ def test_filters_are_renormalised_after_the_step(tiny_recipe: Recipe, limit: flo
 def test_a_warm_up_ends_when_the_training_error_is_below_80(
     tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ResNet, section 4.2: 0.01 until then, then on with the schedule; a look every two steps."""
-    monkeypatch.setattr(epoch, "LOOK", 2)
+    """ResNet, section 4.2: 0.01 until then, then on with the schedule; a check every two steps."""
+    monkeypatch.setattr(epoch, "CHECK_EVERY", 2)
     schedule = make(tiny_recipe, schedule="milestones", milestones=(2,), epochs=4, warm_up_lr=0.01)
     net, rates = AlwaysFirst(), []
     optimizer = torch.optim.SGD(net.parameters(), lr=1.0)

@@ -10,10 +10,10 @@ from typing import Any
 
 from torch import nn
 
-from paperlib.checkpoint import load_model, load_recipe
 from paperlib.models.densenet import DenseBlock, DenseNet, Transition
 from paperlib.models.layers import LocalResponseNorm
 from paperlib.models.resnet import PadShortcut, ResNet
+from paperlib.runs import load_model, load_recipe
 
 FOLDER = Path(__file__).resolve().parents[1] / "book" / "_static" / "live" / "networks"
 NETWORKS = {  # the name in the pages, the recorded run, what the reader is told
@@ -40,7 +40,7 @@ class Layers(list[dict[str, Any]]):
         return self.put("conv", name, [x], **values, **({"bn": at, "eps": bn.eps} if bn else {}))
 
     def linear(self, name: str, x: int, linear: nn.Linear, key: str, channels: int) -> int:
-        """A fully-connected layer as a convolution over maps of `channels`: its window is what is left of the inputs."""
+        """A fully-connected layer as a convolution over maps of `channels`; the inputs tell its window."""
         kernel = round((linear.in_features / channels) ** 0.5)
         values = dict(kernel=kernel, stride=1, padding=0, groups=1, inputs=channels, outputs=linear.out_features)
         return self.put("conv", name, [x], **values, weight=f"{key}.weight", bias=f"{key}.bias")
@@ -99,10 +99,8 @@ def resnet(model: ResNet) -> Layers:
             elif isinstance(block.shortcut, nn.Sequential):
                 at = f"{key}.shortcut."
                 x = layers.conv(f"{name}.shortcut", x, block.shortcut.conv, at + "conv", block.shortcut.bn, at + "bn")
-            if block.shortcut is None:
-                x = layers.put("relu", name, [y])
-            else:
-                x = layers.put("add", name, [y, x], relu=True)
+            plain = block.shortcut is None
+            x = layers.put("relu", name, [y]) if plain else layers.put("add", name, [y, x], relu=True)
     x = layers.put("average", "avgpool", [x])
     layers.linear("fc", x, model.fc, "fc", model.fc.in_features)
     return layers
@@ -148,7 +146,12 @@ def describe(run: str, title: str) -> dict[str, Any]:
     else:
         layers = Layers()
         layers.sequence(layers.sequence(0, model.features, "features"), model.classifier, "classifier")
-    view = {"side": recipe.crop_side or model.image_size, "rescale": recipe.test_side, "mean": recipe.mean, "std": recipe.std}
+    view = {
+        "side": recipe.crop_side or model.image_size,
+        "rescale": recipe.test_side,
+        "mean": recipe.mean,
+        "std": recipe.std,
+    }
     return {"run": run, "title": title, **view, "classes": list(classes), "layers": layers}
 
 

@@ -20,7 +20,7 @@ import torch
 from paperlib import files, protocols, runs
 from paperlib.evaluate import Errors
 from paperlib.protocols import Predictions, Protocol, evaluate_run
-from paperlib.training import checkpoint
+from paperlib.training.folder import save_weights
 
 Test = Callable[[Path], Predictions]  # a protocol and a split, of whatever run
 RUNS = Path(__file__).parents[1] / "paperlib" / "assets" / "runs"
@@ -32,7 +32,7 @@ def copy(run: Path, target: Path, weights: bool) -> None:
     for name in ("recipe.json", "metrics.csv"):
         shutil.copy(run / name, target / name)
     if weights:
-        checkpoint.save_weights(target, runs.load_model(run), torch.float16)
+        save_weights(target, runs.load_model(run), torch.float16)
 
 
 def evaluate_all(run: Path, tests: Mapping[str, Test], store: Path | None = None) -> dict[str, Predictions]:

@@ -38,9 +38,10 @@ from paperlib.figures import signed
 from paperlib.protocols import Predictions, Protocol, evaluate_run
 from paperlib.recipes.recipe import Recipe
 from paperlib.recipes.zfnet import CALTECH_FOLDERS, ZFNET_TABLE_3
-from paperlib.training import checkpoint
 from paperlib.training.epoch import make_optimizer
+from paperlib.training.folder import save_weights
 from paperlib.training.run import run
+from paperlib.training.state import load_state
 from paperlib.transfer import features, mean_per_class, probe
 from paperlib.transforms import TestView
 
@@ -61,11 +62,11 @@ def watched(recipe: Recipe, folder: Path, name: str) -> dict[int, nn.Module]:
         """Called before the state of an epoch is saved: the newest one is of the epoch before."""
         print(line, flush=True)
         net = build(recipe.model, num_classes=classes, **recipe.options)
-        numbers, _ = checkpoint.load_state(folder, net, make_optimizer(net, recipe))
+        numbers, _ = load_state(folder, net, make_optimizer(net, recipe))
         epoch = numbers.get("progress", {}).get("epoch", 0)
         if epoch in EPOCHS:
             (folder / f"epoch{epoch}").mkdir(exist_ok=True)
-            checkpoint.save_weights(folder / f"epoch{epoch}", net)
+            save_weights(folder / f"epoch{epoch}", net)
 
     run(recipe, folder, name=name, log=keep)
     found = {}

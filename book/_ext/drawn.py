@@ -1,4 +1,4 @@
-"""Sphinx extension: drawings of book/_static/figures stand in the page itself, so that they take the theme's colours."""
+"""Sphinx extension: a drawn SVG set into the page itself, where it takes on the colours of the theme."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from paperlib.errors import PaperlibError, unknown
 
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CALTECH_101 = (101, 8677)  # classes and images, without the background class
-IMAGENET = {"train": 1_281_167, "val": 50_000}  # images
 CIFAR10_JPEG = {"train": 50_000, "test": 10_000}  # images
+IMAGENET = {"train": 1_281_167, "val": 50_000}  # images
 IMAGENETTE = {"train": 9469, "val": 3925}  # images
 IMAGENETTE_IN_IMAGENET = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)  # its classes among the 1000 of ImageNet
 FASHION_MINI_SHA256 = "a02d6cd1ff625ec51d6b8ad64ec2a42e50b6d484be9c4e5fc4340023f9a76b34"
@@ -93,7 +93,7 @@ def _fashion_scenes(download: bool) -> Data:
 
 
 def _fashion_scenes_full(download: bool) -> Data:
-    """54,000, 6,000 and 10,000 scenes; training holds each at the side that it needs, some 400 MB at 40 px."""
+    """54,000, 6,000 and 10,000 scenes. A run composes each once and holds it at S_max: some 400 MB at 40 px."""
     return _scenes_of(_fashion_mnist(download))
 
 
@@ -131,19 +131,18 @@ def _cifar(dataset: type[datasets.CIFAR10]) -> Callable[[bool], Data]:
 
 
 def _cifar10_jpeg(download: bool) -> Data:
-    """CIFAR-10's pictures as JPEG files: `cifar10-images`, with `train` and `test` of one folder a class, at hand.
+    """The images of CIFAR-10 as JPEG files: `cifar10-images` with `train` and `test`, each of one folder a class.
 
-    Decoded into one tensor. JPEG loses detail, so errors are some points above those on the original pictures.
+    Decoded into one tensor. JPEG loses detail: errors are some points above those on the original images.
     """
-    folder = root() / "cifar10-images"
     splits = []
     for part, count in CIFAR10_JPEG.items():
-        classes, split = read_class_folders(folder / part)
+        folder = root() / "cifar10-images" / part
+        classes, split = read_class_folders(folder)
         if (len(classes), len(split)) != (10, count):
             there = f"{len(classes)} classes with {len(split):,} images"
-            raise PaperlibError(f"{folder / part} holds {there}, not 10 with {count:,}; make it whole")
-        assert isinstance(split.images, Photographs)
-        splits.append(Split(split.images.read_all(), split.labels))
+            raise PaperlibError(f"{folder} holds {there}, not 10 with {count:,}; complete it")
+        splits.append(split.read_all())
     return _data(classes, *splits)
 
 

@@ -41,6 +41,11 @@ class Split:
             images = Subset(self.images, indices.tolist())  # type: ignore[arg-type, assignment]
         return type(self)(images, self.labels[indices])
 
+    def read_all(self) -> Self:
+        """The same split of photographs of one size, decoded into one tensor (N, 3, H, W) in memory."""
+        assert isinstance(self.images, Photographs)
+        return type(self)(self.images.read_all(), self.labels)
+
     def split_off(self, fraction: float) -> tuple[Self, Self]:
         """The rest, and `fraction` of each class: always the same images."""
         rest, chosen = stratified_split(self.labels, fraction, seed=0)

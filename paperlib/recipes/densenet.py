@@ -69,6 +69,21 @@ RECIPES = {
     "cifar100-densenet_bc100_k12": replace(CIFAR100, model="densenet_bc100_k12"),
     "cifar100-densenet_bc250_k24": replace(CIFAR100, model="densenet_bc250_k24"),
     "cifar100-densenet_bc190_k40": replace(CIFAR100, model="densenet_bc190_k40"),
+    # CIFAR-10 as JPEG files, each as large as a ResNet there
+    "cifar10-jpeg-densenet_bc10_k12": replace(
+        resnet.CIFAR_JPEG,
+        model="densenet_bc",
+        options={"depth": 10, "growth_rate": 12},
+        source="the values of cifar10-jpeg-resnet20, whose multiply-adds it has",
+        target="below the error of ResNet-20 there (Figure 3)",
+    ),
+    "cifar10-jpeg-densenet_bc22_k12": replace(
+        resnet.CIFAR_JPEG,
+        model="densenet_bc",
+        options={"depth": 22, "growth_rate": 12},
+        source="the values of cifar10-jpeg-resnet20; its parameters, and the multiply-adds of ResNet-56 there",
+        target="below the errors of both (Figure 3)",
+    ),
     # Fashion-MNIST
     "fashion-mnist-densenet_bc22_k24": replace(
         resnet.FASHION,

@@ -1,6 +1,7 @@
 """VGG (arXiv 1409.1556): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `python tools/record_vgg.py` records those on Caltech-101.
+`paperlib train NAME` trains one; `python tools/record_vgg.py` records those on Caltech-101,
+`python tools/replicate.py` those on scenes.
 """
 
 from dataclasses import replace
@@ -58,28 +59,24 @@ CALTECH = Recipe(
 CALTECH_110 = replace(CALTECH, sides=(110, 110), test_side=110, lr=0.01, epochs=4)
 CALTECH_JITTER = replace(CALTECH_110, sides=(73, 146))
 
-# The same rows on 54,000 scenes of Fashion-MNIST's objects, all sides times 32 / 224
-SCENES = Recipe(
-    model="vgg11",
-    options={"width": 0.25, "image_size": 32, "hidden": 256, "dropout": 0.2, "batch_norm": True},
+# The same rows on 54,000 scenes, all sides times 32 / 224
+SCENES = replace(
+    CALTECH,
+    options=CALTECH.options | {"image_size": 32},
     data="fashion-scenes-full",
     sides=(37, 37),
     test_side=37,
+    colours="none",
     mean=(127.0, 127.0, 127.0),  # round numbers, not the scenes' own statistics
     std=(64.0, 64.0, 64.0),
-    epochs=12,
-    batch_size=64,  # 256 in the paper
+    batch_size=64,
     lr=0.05,  # chosen in a few short runs on the validation images; no column has its own
-    schedule="one-cycle",
-    weight_decay=5e-4,  # section 3.1
-    precision="bf16",
-    channels_last=True,
     source="VGG, section 3.1, at 32 / 224; departs from it in width, batch norm, schedule, batch, dropout, std",
     target="the order of the columns and of S in Table 3",
 )
 SCENES_55 = replace(SCENES, sides=(55, 55), test_side=55, lr=0.01, epochs=6)
 SCENES_JITTER = replace(SCENES_55, sides=(37, 73))
-# LRN sums squares of values in [0, 255]: after batch norm, or on inputs divided by 64, it is a constant factor
+# After batch norm, or on inputs divided by 64, LRN is a constant factor: its sum of squares is made for 0 to 255
 SCENES_BARE = replace(
     SCENES,
     options=SCENES.options | {"batch_norm": False},

@@ -1,5 +1,6 @@
-"""The training images of an epoch: from memory or from files, in what order, in whose share, in what views."""
+"""The training images of an epoch: from memory or from files, in what order, in which process, in what views."""
 
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,81 +15,95 @@ from paperlib.data import Photographs, Split
 from paperlib.errors import PaperlibError
 from paperlib.transforms import Images, TrainView, rescale
 
-MEMORY = 2e9  # bytes of decoded images that each process keeps of a split; a larger one is decoded anew in every epoch
-SCAN = 1024  # photographs that wait at once to be looked through
+MEMORY = 2000  # MB of decoded images that each process holds of a split; a larger one is decoded anew in every epoch
+SCAN = 1024  # photographs that are checked at once
 Key = tuple[int, int, float]  # epoch, index, weight
-Batch = tuple[Tensor, Tensor, Tensor]  # views, labels, weights
+Batch = tuple[Tensor, Tensor, Tensor]  # views (N, 3, crop, crop), labels (N,), weights (N,)
 
 
 class Rescaled(Sequence[Tensor]):
-    """`images[i]` for i in `chosen`, each with its smaller side at `side` px, made when asked for.
+    """`images[i]` for i in `indices`, each with its smaller side at `side` px, decoded when asked for.
 
-    With `threads`, those that follow are made ahead: for a reader that goes through them in order.
+    With `threads`, those that follow are decoded ahead: for a reader that goes through them in order.
     """
 
-    def __init__(self, images: Images, chosen: Sequence[int], side: int, threads: int = 0) -> None:
-        self.images, self.chosen, self.side, self.threads = images, chosen, side, threads
+    def __init__(self, images: Images, indices: Sequence[int], side: int, threads: int = 0) -> None:
+        self.images, self.indices, self.side, self.threads = images, indices, side, threads
         self._pool = ThreadPoolExecutor(threads) if threads else None
         self._ahead: dict[int, Future[Tensor]] = {}
 
     def __len__(self) -> int:
-        return len(self.chosen)
+        return len(self.indices)
 
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
         if self._pool is None:
-            return rescale(self.images[self.chosen[index]], self.side)
+            return self._load(index)
         for i in range(index, min(index + 2 * self.threads, len(self))):
             if i not in self._ahead:
-                self._ahead[i] = self._pool.submit(lambda i: rescale(self.images[self.chosen[i]], self.side), i)
+                self._ahead[i] = self._pool.submit(self._load, i)
         return self._ahead.pop(index).result()
 
-
-def fits(images: Images, side: int) -> bool:
-    """Whether the images, rescaled to `side`, may be kept in memory: 3 bytes a pixel, taken as 3:2 in shape."""
-    return isinstance(images, Tensor) or 4.5 * side**2 * len(images) <= MEMORY
+    def _load(self, index: int) -> Tensor:
+        return rescale(self.images[self.indices[index]], self.side)
 
 
-def kept(images: Images, bad: frozenset[int], side: int, device: torch.device) -> Images:
-    """Training images with their smaller side at `side` (S_max), from which S is drawn each time.
+def fits_in_memory(images: Images, side: int) -> bool:
+    """Whether the images, rescaled to `side` px, take at most MEMORY: 3 bytes a pixel, sides as 3:2."""
+    return isinstance(images, Tensor) or 4.5 * side**2 * len(images) <= MEMORY * 1e6
 
-    Those that come as one tensor lie on the device, where their views are made too; others are decoded once where
-    they fit in memory. The `bad` ones are empty.
+
+def prepare_training_images(images: Images, unreadable: frozenset[int], side: int, device: torch.device) -> Images:
+    """Training images with their smaller side at `side` px (S_max), from which S is drawn each time.
+
+    One tensor goes to the device, where its views are made too; others are decoded once where they fit in memory.
+    The `unreadable` ones become empty.
+
+    Departs from the paper: a photograph is resampled twice, here to S_max and in its view to S, so that it is decoded
+    once.
     """
     if isinstance(images, Tensor):
         return rescale(images, side).to(device)
-    made = Rescaled(images, range(len(images)), side)
-    return [made[i] if i not in bad else torch.empty(0) for i in made.chosen] if fits(images, side) else made
+    rescaled = Rescaled(images, range(len(images)), side)
+    if not fits_in_memory(images, side):
+        return rescaled
+    return [torch.empty(0) if i in unreadable else rescaled[i] for i in range(len(images))]
 
 
-def unreadable(images: Images, chosen: Sequence[int], threads: int, bar: bool = False) -> list[tuple[int, str]]:
-    """(index, what is wrong) of each photograph among `chosen` that cannot be decoded. Decodes them all."""
+def find_unreadable(images: Images, indices: Sequence[int], bar: bool = False) -> list[tuple[int, str]]:
+    """(index, why) of each photograph among `indices` that cannot be decoded. Decodes them all, on every core."""
+    if not isinstance(images, Photographs):
+        return []
 
-    def wrong(index: int) -> str:
+    def problem(index: int) -> str:
         try:
             images[index]
         except PaperlibError as error:
             return str(error)
         return ""
 
-    if not isinstance(images, Photographs):
-        return []
-    found: list[tuple[int, str]] = []
-    look = tqdm(total=len(chosen), desc="look for bad files", unit="image", leave=False, disable=None if bar else True)
-    with ThreadPoolExecutor(max(1, threads)) as pool, look:
-        for first in range(0, len(chosen), SCAN):
-            part = chosen[first : first + SCAN]
-            found += [(i, message) for i, message in zip(part, pool.map(wrong, part), strict=True) if message]
-            look.update(len(part))
-    return found
+    unreadable: list[tuple[int, str]] = []
+    progress = tqdm(total=len(indices), desc="check files", unit="image", leave=False, disable=None if bar else True)
+    with ThreadPoolExecutor(cores()) as pool, progress:
+        for first in range(0, len(indices), SCAN):
+            part = indices[first : first + SCAN]
+            unreadable += [(i, why) for i, why in zip(part, pool.map(problem, part), strict=True) if why]
+            progress.update(len(part))
+    return unreadable
+
+
+def cores() -> int:
+    """Processor cores, of those that this process may use, for each process on this machine."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, allowed // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 class EpochOrder(Sampler[list[Key]]):
     """The batches of an epoch as this process takes them: lists of (epoch, index, weight).
 
-    Every image comes once, in an order that `seed` and `epoch` alone decide, `batch_size` to a step, and the last step
+    Every image comes once, in an order that `seed` and `epoch` alone decide, `batch_size` to a step; the last step
     has what is left. A step's images are dealt to the processes and, in each, to the `parts` of its accumulated
-    gradient, one after the other; each weighs 1 / (images of the step). A share for which none is left takes an image
-    that weighs 0: it is computed, as the processes wait for each other, and not counted. `bad` images are left out.
+    gradient; each weighs 1 / (images of the step). A part for which none is left takes an image that weighs 0: it is
+    computed, as the processes wait for each other, and not counted. `unreadable` images are left out.
     """
 
     def __init__(
@@ -99,32 +114,31 @@ class EpochOrder(Sampler[list[Key]]):
         process: int = 0,
         processes: int = 1,
         parts: int = 1,
-        bad: frozenset[int] = frozenset(),
+        unreadable: frozenset[int] = frozenset(),
     ) -> None:
         self.size, self.batch_size, self.seed = size, batch_size, seed
-        self.shares = range(process * parts, (process + 1) * parts), processes * parts
-        self.bad, self.filler = bad, next((i for i in range(size) if i not in bad), size)
+        self.shares, self.all_shares = range(process * parts, (process + 1) * parts), processes * parts
+        self.unreadable, self.filler = unreadable, next((i for i in range(size) if i not in unreadable), size)
         if self.filler == size:
             raise PaperlibError(f"none of the {size} training images can be read")
-        self.epoch = self.start = 0  # the epoch to come, and the steps of it that are done
+        self.epoch = self.start = 0  # the next epoch, and how many of its steps are done
 
     @property
     def steps(self) -> int:
-        """Steps of a whole epoch."""
+        """Steps of a full epoch."""
         return -(-self.size // self.batch_size)
 
     def __len__(self) -> int:
-        """Batches of a whole epoch that this process takes: `parts` a step."""
-        return self.steps * len(self.shares[0])
+        """Batches of a full epoch that this process takes: `parts` a step."""
+        return self.steps * len(self.shares)
 
     def __iter__(self) -> Iterator[list[Key]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(self.size, generator=generator).tolist()
-        own, shares = self.shares
         for first in range(self.start * self.batch_size, self.size, self.batch_size):
-            step = [i for i in order[first : first + self.batch_size] if i not in self.bad]
-            for share in own:
-                keys = [(self.epoch, i, 1 / len(step)) for i in step[share::shares]]
+            step = [i for i in order[first : first + self.batch_size] if i not in self.unreadable]
+            for share in self.shares:
+                keys = [(self.epoch, i, 1 / len(step)) for i in step[share :: self.all_shares]]
                 yield keys or [(self.epoch, self.filler, 0.0)]
 
 
@@ -145,8 +159,8 @@ class TrainViews(Dataset[Batch]):
         """Views (N, 3, crop, crop), labels (N,) and weights (N,) of N keys."""
         epoch, indices = keys[0][0], [i for _, i, _ in keys]
         images = self.split.images
-        chosen = images[indices] if isinstance(images, Tensor) else [images[i] for i in indices]
-        views = self.view(chosen, self._draws(epoch)[indices])
+        batch = images[indices] if isinstance(images, Tensor) else [images[i] for i in indices]
+        views = self.view(batch, self._draws(epoch)[indices])
         return views, self.split.labels[indices], torch.tensor([weight for _, _, weight in keys])
 
     def _draws(self, epoch: int) -> Tensor:
@@ -156,12 +170,12 @@ class TrainViews(Dataset[Batch]):
         return self._drawn[1]
 
 
-def whole(batch: Any) -> Any:
-    """The batch as it is: `TrainViews` makes whole batches. (A lambda does not travel to worker processes.)"""
+def already_a_batch(batch: Any) -> Any:
+    """The batch unchanged: `TrainViews` makes batches itself. (A lambda does not travel to worker processes.)"""
     return batch
 
 
-def own_signals(worker: int) -> None:
-    """A worker process leaves Ctrl-C to the run and ends at SIGTERM; the handlers it inherits would only take notes."""
+def leave_signals_to_the_run(worker: int) -> None:
+    """In a worker process: ignore Ctrl-C and end at SIGTERM, instead of the handlers that it inherits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Optimizer, random state, and one epoch of training."""
+"""The optimizer, and one epoch of training."""
 
 import time
 from collections.abc import Iterator
@@ -16,8 +16,9 @@ from paperlib.models.zfnet import renormalize_filters
 from paperlib.recipes.recipe import Recipe
 from paperlib.training.batches import Batch
 from paperlib.training.schedule import Schedule
+from paperlib.training.state import set_random_state
 
-LOOK = 10  # steps from one look at the losses and signals to the next: all processes look at the same, so they agree
+CHECK_EVERY = 10  # steps from one check of losses and signals to the next: in all processes the same steps
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> SGD:
@@ -33,7 +34,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> SGD:
 
 @dataclass
 class Progress:
-    """How far a run is: whole epochs, steps into the next, and sums over the images that those steps have seen."""
+    """How far a run is: finished epochs, steps into the next, and sums over the images that those steps have seen."""
 
     epoch: int = 0
     step: int = 0
@@ -42,25 +43,14 @@ class Progress:
     loss: float = 0.0
     seconds: float = 0.0
 
-
-def random_state(device: torch.device) -> Tensor:
-    """The state of the generators that dropout draws from, bytes (1, n)."""
-    states = [torch.get_rng_state()]
-    if device.type != "cpu":
-        states.append(getattr(torch, device.type).get_rng_state())
-    return torch.cat(states)[None]
-
-
-def set_random_state(state: Tensor, device: torch.device) -> None:
-    """Take on a state (n,) that `random_state` gave on a device of this type."""
-    size = len(torch.get_rng_state())
-    torch.set_rng_state(state[:size].clone())  # copies: PyTorch reads from where the storage begins, not the view
-    if device.type != "cpu":
-        getattr(torch, device.type).set_rng_state(state[size:].clone())
+    def add(self, step: int, loss: float, wrong: int, images: int) -> None:
+        """Count the steps up to `step`, with the sums over their images."""
+        self.step = step
+        self.loss, self.wrong, self.images = self.loss + loss, self.wrong + wrong, self.images + images
 
 
 def train_epoch(
-    net: nn.Module,
+    network: nn.Module,
     loader: DataLoader[Batch],
     optimizer: Optimizer,
     schedule: Schedule,
@@ -70,62 +60,83 @@ def train_epoch(
 ) -> Iterator[None]:
     """Train on what is left of an epoch after `progress.step` steps; `random` is the random state to go on with.
 
-    Every `LOOK` steps and after the last, brings `progress` up to date and yields, in all processes alike: the place
-    to save and to stop. Raises FloatingPointError where a loss or a weight is no longer a finite number.
+    Every `CHECK_EVERY` steps and after the last, brings `progress` up to date and yields, in all processes alike:
+    the place to save and to stop. Raises FloatingPointError where a loss or a weight is infinite or nan.
     """
-    net.train()
-    parts, recipe = accelerator.gradient_accumulation_steps, schedule.recipe
-    steps, done = len(loader) // parts, progress.step
+    network.train()
+    parts = accelerator.gradient_accumulation_steps  # batches a step
+    steps, first = len(loader) // parts, progress.step * parts
     batches = iter(loader)  # draws a random number itself
     if random is not None:
         set_random_state(random, accelerator.device)
-    seen: list[Tensor] = []
-    before, began = progress.seconds, time.perf_counter()
     bar = tqdm(
         batches,
         desc=f"epoch {progress.epoch + 1}",
         unit="batch",
         total=len(loader),
-        initial=done * parts,
+        initial=first,
         leave=False,
         disable=None if accelerator.is_main_process else True,
     )
-    for number, (images, labels, weights) in enumerate(bar, start=done * parts):
+    sums: list[Tensor] = []
+    before, began = progress.seconds, time.perf_counter()
+    for number, batch in enumerate(bar, start=first):
         step, part = divmod(number, parts)
-        rate = schedule.rate(progress.epoch + (step + 0.5) / steps)
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        images, labels, weights = (t.to(accelerator.device, non_blocking=True) for t in (images, labels, weights))
-        with accelerator.accumulate(net):
-            logits = net(images)  # in the recipe's precision, returned in fp32
-            losses = cross_entropy(logits, labels, reduction="none")
-            # The mean over the step: processes average their gradients, and parts are divided by their number.
-            accelerator.backward((losses * weights).sum() * accelerator.num_processes * parts)
-            if recipe.clip and accelerator.sync_gradients:
-                accelerator.clip_grad_norm_(net.parameters(), recipe.clip)
-            optimizer.step()
-            if recipe.renormalize and accelerator.sync_gradients:
-                renormalize_filters(net, recipe.renormalize)
-            optimizer.zero_grad()
-        found = torch.stack([losses.detach(), (logits.argmax(dim=1) != labels).float(), torch.ones_like(losses)])
-        seen.append((found * (weights > 0)).sum(dim=1))
-        if part == parts - 1 and ((step + 1) % LOOK == 0 or step + 1 == steps):
-            sums = accelerator.gather(torch.stack(seen)[None]).cpu().double().sum(dim=0)  # (batches, 3), all processes
-            broken = (~sums[:, 0].isfinite()).nonzero()
-            if len(broken):
-                first = progress.step + int(broken[0]) // parts
-                lr = schedule.rate(progress.epoch + (first + 0.5) / steps)
-                value = sums[int(broken[0]), 0].item()
-                where = f"in epoch {progress.epoch + 1} at lr {lr:g}, step {first + 1} of {steps}"
-                raise FloatingPointError(f"the loss became {value} {where}")
-            finite = torch.stack([t.detach().isfinite().all() for t in (*net.parameters(), *net.buffers())]).all()
-            if not accelerator.gather(finite.float()[None]).all():
-                where = f"in epoch {progress.epoch + 1} at lr {rate:g}, by step {step + 1} of {steps}"
-                raise FloatingPointError(f"weights became infinite or nan {where}")
-            loss, wrong, images_seen = sums.sum(dim=0).tolist()
-            schedule.observe_training(100 * wrong / max(images_seen, 1))
-            progress.step, progress.loss = step + 1, progress.loss + loss
-            progress.wrong, progress.images = progress.wrong + int(wrong), progress.images + int(images_seen)
+            group["lr"] = schedule.rate(progress.epoch + (step + 0.5) / steps)
+        sums.append(train_on_batch(network, batch, optimizer, accelerator, schedule.recipe))
+        if part == parts - 1 and ((step + 1) % CHECK_EVERY == 0 or step + 1 == steps):
+            counted = accelerator.gather(torch.stack(sums)[None]).cpu().double().sum(dim=0)  # over all processes
+            check_losses(counted[:, 0], parts, steps, schedule, progress)
+            check_weights(network, accelerator, place(schedule, progress, step, steps, "by step"))
+            loss, wrong, images = counted.sum(dim=0).tolist()
+            schedule.observe_training(100 * wrong / max(images, 1))
+            progress.add(step + 1, loss, int(wrong), int(images))
             progress.seconds = before + time.perf_counter() - began
-            seen.clear()
+            sums.clear()
             yield
+
+
+def train_on_batch(
+    network: nn.Module, batch: Batch, optimizer: Optimizer, accelerator: Accelerator, recipe: Recipe
+) -> Tensor:
+    """Forward, backward and, with the last batch of a step, the step; returns sums (3,): loss, wrong, images."""
+    images, labels, weights = (t.to(accelerator.device, non_blocking=True) for t in batch)
+    with accelerator.accumulate(network):
+        logits = network(images)  # in the recipe's precision, returned in fp32
+        losses = cross_entropy(logits, labels, reduction="none")
+        # The mean over the step: processes average their gradients, and parts are divided by their number.
+        scale = accelerator.num_processes * accelerator.gradient_accumulation_steps
+        accelerator.backward((losses * weights).sum() * scale)
+        if recipe.clip and accelerator.sync_gradients:
+            accelerator.clip_grad_norm_(network.parameters(), recipe.clip)
+        optimizer.step()
+        if recipe.renormalize and accelerator.sync_gradients:
+            renormalize_filters(network, recipe.renormalize)
+        optimizer.zero_grad()
+    wrong = (logits.argmax(dim=1) != labels).float()
+    counts = torch.stack([losses.detach(), wrong, torch.ones_like(losses)])  # (3, N)
+    return (counts * (weights > 0)).sum(dim=1)
+
+
+def check_losses(losses: Tensor, parts: int, steps: int, schedule: Schedule, progress: Progress) -> None:
+    """Raise FloatingPointError at the first of the `losses`, `parts` a step since `progress`, that is no number."""
+    broken = (~losses.isfinite()).nonzero().flatten().tolist()
+    if broken:
+        step = progress.step + broken[0] // parts
+        where = place(schedule, progress, step, steps, "step")
+        raise FloatingPointError(f"the loss became {losses[broken[0]].item()} {where}")
+
+
+def check_weights(network: nn.Module, accelerator: Accelerator, where: str) -> None:
+    """Raise FloatingPointError, in all processes, unless every weight in all of them is a finite number."""
+    tensors = (*network.parameters(), *network.buffers())
+    finite = torch.stack([t.detach().isfinite().all() for t in tensors]).all()
+    if not accelerator.gather(finite.float()[None]).all():
+        raise FloatingPointError(f"weights became infinite or nan {where}")
+
+
+def place(schedule: Schedule, progress: Progress, step: int, steps: int, word: str) -> str:
+    """Where in the run a step is, for a message."""
+    rate = schedule.rate(progress.epoch + (step + 0.5) / steps)
+    return f"in epoch {progress.epoch + 1} at lr {rate:g}, {word} {step + 1} of {steps}"

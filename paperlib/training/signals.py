@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop, kept until it has saved its state."""
+"""Signals that ask a run to stop, collected until it has saved its state."""
 
 import signal
 import threading
@@ -8,26 +8,25 @@ from types import FrameType
 
 
 @contextmanager
-def caught() -> Iterator[list[int]]:
-    """A list that collects SIGTERM and SIGINT in place of what they do; a second SIGINT does that at once.
+def catch_stop_signals() -> Iterator[list[int]]:
+    """A list that collects SIGTERM and SIGINT instead of their usual effect.
 
-    A second SIGTERM does not: launchers and service managers each send their own.
-
-    Outside the main thread, where Python allows no handlers, it stays empty.
+    A second SIGINT has its usual effect at once. A second SIGTERM does not: launchers and service managers each send
+    their own. Outside the main thread, where Python allows no handlers, the list stays empty.
     """
-    found: list[int] = []
+    received: list[int] = []
     usual = {kind: signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGINT)}
 
-    def note(kind: int, frame: FrameType | None) -> None:
-        found.append(kind)
+    def collect(kind: int, frame: FrameType | None) -> None:
+        received.append(kind)
         if kind == signal.SIGINT:
             signal.signal(kind, usual[signal.SIGINT])
 
-    main = threading.current_thread() is threading.main_thread()
+    handled = usual if threading.current_thread() is threading.main_thread() else {}
     try:
-        for kind in usual if main else ():
-            signal.signal(kind, note)
-        yield found
+        for kind in handled:
+            signal.signal(kind, collect)
+        yield received
     finally:
-        for kind, handler in usual.items() if main else ():
+        for kind, handler in handled.items():
             signal.signal(kind, handler)

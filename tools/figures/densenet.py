@@ -56,7 +56,7 @@ def architecture() -> Drawing:
 def arcs() -> Drawing:
     """Figure 1's block: k0 = 6, k = 4, four layers; every layer reads all before it."""
     k0, k, layers = 6, 4, 4
-    d = Drawing(286, "밀집 블록", "6채널에서 시작해 계층 넷이 4채널씩 보탠다. 계층은 앞의 모든 출력을 읽으므로 6, 10, 14, 18채널을 읽고 끝에는 22채널이 된다.")
+    d = Drawing(264, "밀집 블록", "6채널에서 시작해 계층 넷이 4채널씩 보탠다. 계층마다 앞의 모든 출력에서 오는 호가 있다.")
     xs, y, unit = [26 + i * 88 for i in range(layers + 1)], 158, 9
     for i in range(layers + 1):
         for j in range(i + 2, layers + 1):
@@ -72,9 +72,7 @@ def arcs() -> Drawing:
         if i < layers:
             d.arrow((x + 14, y), (xs[i + 1] - 14, y), colour="violet", line=1.8)
             d.text(x + 44, y - 9, f"H_{i + 1}", NORMAL, "violet", weight=700)
-    reads = [k0 + k * i for i in range(layers)]
-    d.text(210, 262, f"읽는 채널 {' → '.join(map(str, reads))}, 끝에는 {k0 + k * layers}채널", LARGE, "ink", weight=700)
-    d.text(210, 282, "k_0 = 6, 성장률 k = 4", SMALL, "mute")
+    d.text(210, 258, "k_0 = 6채널로 시작해 계층마다 성장률 k = 4채널을 보탠다", NORMAL)
     return d
 
 

@@ -126,8 +126,8 @@ def costs() -> Drawing:
 
 def crop_geometry() -> Drawing:
     """A 4:3 photograph at three S with the 224 px crop at the same scale."""
-    d = Drawing(206, "S와 크롭", "짧은 변을 S로 맞춘 사진 셋 위에 224 픽셀 크롭을 같은 축척으로 그린다. S가 256이면 크롭이 사진 넓이의 "
-                "57 퍼센트를, 512면 14 퍼센트를 담는다.")  # fmt: skip
+    d = Drawing(206, "S와 크롭", "짧은 변을 S로 맞춘 사진 셋 위에 224 픽셀 크롭을 같은 축척으로 그린다. S가 256이면 크롭이 고양이를 거의 다 "
+                "담고, 512면 얼굴 한가운데만 담는다.")  # fmt: skip
     scale, x, base = 0.252, 0.0, 158
     for s in (256, 384, 512):
         w, h, crop = s * 4 / 3 * scale, s * scale, CROP * scale
@@ -141,7 +141,7 @@ def crop_geometry() -> Drawing:
             d.circle(cx + sign * r * 0.38, cy - r * 0.15, r * 0.1, "ink", 1, 0)
         d.rect(cx - crop / 2 - 2, cy - crop / 2 - 1, crop, crop, "blue", 0.12, 2.4, r=1)
         d.text(x + w / 2, base + 20, f"S = {s}", 14, weight=700)
-        d.text(x + w / 2, base + 38, f"사진의 {CROP**2 / (s * s * 4 / 3):.0%}", SMALL, "blue", weight=700)
+        d.text(x + w / 2, base + 38, f"{s * 4 / 3:.0f} × {s} px", SMALL, "mute")
         x += w + 16
     d.text(0, 14, "파란 칸: 224 × 224 크롭", 14, "blue", "left", 700)
     d.text(0, 32, "사진의 짧은 변을 S로 맞춘다", SMALL, "mute", "left")

@@ -1,0 +1,58 @@
+"""Sphinx extension: numbers of recorded runs and counts of pages, read at build and never typed.
+
+{recorded}`fashion-mnist-plain56 test` is the top-1 error of that run's evaluation.json, mean of its seeds with the
+smallest and the largest in brackets; {counted}`errata` is how many entries the page of corrections has.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxRole
+
+BOOK = Path(__file__).resolve().parents[1]
+RUNS = BOOK.parent / "paperlib" / "assets" / "runs"
+
+
+def errors(run: str, protocol: str) -> list[float]:
+    """Top-1 errors (%) of the run's seeds under the protocol; KeyError or OSError where there is no such record."""
+    seeds = sorted((RUNS / run).glob("seed*")) or [RUNS / run]
+    return [json.loads((seed / "evaluation.json").read_text(encoding="utf-8"))[protocol]["top1"] for seed in seeds]
+
+
+def shown(values: list[float]) -> str:
+    """The mean with one decimal, and the range of several values."""
+    mean = f"{sum(values) / len(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.1f}–{max(values):.1f})"
+
+
+def count_errata() -> int:
+    """Entries of the page of corrections: each has a label of its own."""
+    return len(re.findall(r"^\(errata-[\w-]+\)=$", (BOOK / "errata.md").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+class Recorded(SphinxRole):
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        run, _, protocol = self.text.partition(" ")
+        try:
+            return [nodes.inline("", shown(errors(run, protocol)), classes=["recorded"])], []
+        except (KeyError, OSError) as error:
+            return [], [self.inliner.reporter.error(f"no record of {self.text!r}: {error!r}", line=self.lineno)]
+
+
+class Counted(SphinxRole):
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        if self.text != "errata":
+            return [], [self.inliner.reporter.error(f"nothing is counted as {self.text!r}", line=self.lineno)]
+        return [nodes.Text(str(count_errata()))], []
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_role("recorded", Recorded())
+    app.add_role("counted", Counted())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
