@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 ROOMS = ["models", "recipes", "data", "commands"]  # folders that are one room: their files may import each other
 FLOORS = {
-    0: ["errors", "names", "version", "modes", "devices", "training.fit", "training.signals"],
+    0: ["errors", "names", "values", "version", "modes", "devices", "training.fit", "training.signals"],
     1: ["files", "models", "recipes", "transforms", "anatomy", "figures"],
     2: ["data", "evaluate", "deconvnet", "pretrained", "runs", "training.schedule"],
     3: ["dense", "occlusion", "transfer", "training.batches", "training.folder"],

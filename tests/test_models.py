@@ -1,11 +1,15 @@
 """The registry: every name builds, wrong names are told the near ones."""
 
+import inspect
+
 import pytest
 import torch
+from torch import nn
 
 from paperlib import MODELS, build
 from paperlib.errors import PaperlibError
 from paperlib.models import options
+from paperlib.values import broken_rule
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -54,3 +58,28 @@ def test_a_refused_value_says_the_least() -> None:
         build("vgg11", width=float("inf"))
     with pytest.raises(PaperlibError, match=r"width 0.01 leaves no channel; the least is 1/64"):
         build("vgg11", width=0.01)
+
+
+def test_an_option_of_another_type_is_refused() -> None:
+    with pytest.raises(PaperlibError, match=r"vgg11: width must be a number, not 'wide'"):
+        build("vgg11", width="wide")
+    with pytest.raises(PaperlibError, match=r"resnet20: num_classes must be a whole number, not '10'"):
+        build("resnet20", num_classes="10")  # type: ignore[arg-type]
+    with pytest.raises(PaperlibError, match=r"resnet20: zero_init must be True or False, not 1"):
+        build("resnet20", zero_init=1)
+
+
+def test_a_mistake_in_the_code_of_a_model_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(num_classes: int, *, width: float = 1.0) -> nn.Module:
+        return nn.Linear(num_classes, len(width))  # type: ignore[arg-type]
+
+    monkeypatch.setitem(MODELS, "mistaken", mistaken)
+    with pytest.raises(TypeError, match="has no len"):
+        build("mistaken", width=2.0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_option_has_a_type_that_its_default_has(name: str) -> None:
+    for parameter in inspect.signature(MODELS[name]).parameters.values():
+        if parameter.default is not parameter.empty:
+            assert broken_rule(parameter.default, parameter.annotation) == ""

@@ -21,14 +21,14 @@ from .conftest import counted
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"epochs": 0}, "epochs must be a whole number above 0, not 0"),
-        ({"epochs": 1.5}, "epochs must be a whole number above 0, not 1.5"),
+        ({"epochs": 0}, "epochs must be above 0, not 0"),
+        ({"epochs": 1.5}, "epochs must be a whole number, not 1.5"),
         ({"lr": -1.0}, r"lr must be above 0, not -1"),
-        ({"lr": float("nan")}, r"lr must be above 0, not nan"),
+        ({"lr": float("nan")}, r"lr must be a number, not nan"),
         ({"patience": -1}, "patience must not be negative"),
         ({"renormalize": -0.1}, r"renormalize must not be negative, not -0.1"),
         ({"seed": -1}, "seed must lie in"),
-        ({"mean": (300.0, 0.0, 0.0)}, "mean must lie in"),
+        ({"mean": (300.0, 0.0, 0.0)}, "mean must each lie in"),
         ({"schedule": "cosine"}, "schedule must be one of plateau, milestones, one-cycle, not 'cosine'"),
         ({"precision": "fp8"}, "precision must be one of fp32, bf16"),
         ({"schedule": "milestones", "milestones": (4, 2)}, "milestones must rise"),
@@ -36,19 +36,38 @@ from .conftest import counted
         ({"momentum": 1.0}, r"momentum must lie in \[0, 1\)"),
         ({"momentum": 0.0, "nesterov": True}, "nesterov needs a momentum"),
         ({"weight_decay": -1e-4}, "weight_decay must not be negative"),
-        ({"std": (1.0, 0.0, 1.0)}, "std must be above 0"),
+        ({"std": (1.0, 0.0, 1.0)}, "std must each be above 0"),
         ({"sides": (64, 32)}, "64 is above 32"),
         ({"sides": (31, 64)}, "sides start at 31 px, below the 32 px crop"),
         ({"test_side": 31}, "Q = 31 px is below the 32 px crop"),
         ({"crop_side": -1}, "crop_side must be above 0, not -1"),
-        ({"crop_side": 64, "sides": (64, 80), "test_side": 72}, "crop_side is not the image_size of the net"),
+        ({"crop_side": 64, "sides": (64, 80), "test_side": 72}, "crop_side is not the image_size of the model"),
         ({"milestones": (2, 3)}, "milestones go with schedule=milestones"),
         ({"schedule": "milestones"}, "milestones go with schedule=milestones"),
+        ({"crop_side": 0}, "crop_side must be above 0, not 0"),
+        ({"sides": (32.5, 48)}, r"sides must each be a whole number, not \(32.5, 48\)"),
+        ({"sides": [32, 48]}, r"sides must be a tuple, not \[32, 48\]"),
+        ({"test_side": float("nan")}, "test_side must be a whole number, not nan"),
+        ({"mean": (1.0, 2.0)}, r"mean must be 3 values, not \(1.0, 2.0\)"),
+        ({"std": (1.0, 1.0, float("inf"))}, "std must each be a number"),
+        ({"epochs": True}, "epochs must be a whole number, not True"),
+        ({"mirror": 1}, "mirror must be True or False, not 1"),
+        ({"model": None}, "model must be text, not None"),
+        ({"options": 3}, "options must be values by name, not 3"),
+        ({"options": {"width": None}}, "options must each be a whole number"),
+        ({"milestones": (0, 2), "schedule": "milestones"}, "milestones must each be above 0"),
     ],
 )
 def test_nonsense_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(PaperlibError, match=message):
         dataclasses.replace(RECIPES["vgg-mini"], **values)
+
+
+def test_what_stays_allowed() -> None:
+    """A whole number where any number may stand; no crop, which the option image_size then gives; any milestones."""
+    r = dataclasses.replace(RECIPES["vgg-mini"], lr=1, mean=(0, 0, 0), crop_side=None, options={"image_size": 32})
+    assert (r.lr, r.crop) == (1, 32)
+    assert dataclasses.replace(r, schedule="milestones", milestones=(1, 2, 14)).milestones == (1, 2, 14)
 
 
 def test_an_unknown_recipe_names_the_near_ones() -> None:

@@ -8,6 +8,7 @@ from torch import nn
 
 from paperlib.errors import PaperlibError, unknown
 from paperlib.models import alexnet, densenet, resnet, vgg, zfnet
+from paperlib.values import broken_rule
 
 # A name is a row of the paper's table; the file of each paper shows its own.
 MODELS: dict[str, Callable[..., nn.Module]] = {
@@ -33,10 +34,13 @@ def build(name: str, num_classes: int = 1000, **chosen: object) -> nn.Module:
     Raises PaperlibError for an unknown name or option (with the near ones) and for a refused value.
     """
     known = options(name)
-    for option in chosen:
-        if option not in known:
+    kinds = inspect.signature(MODELS[name]).parameters
+    for option, value in {"num_classes": num_classes, **chosen}.items():
+        if option not in known and option != "num_classes":
             raise unknown(f"option of {name}", option, known)
+        if rule := broken_rule(value, kinds[option].annotation):
+            raise PaperlibError(f"{name}: {option} must {rule}, not {value!r}")
     try:
         return MODELS[name](num_classes, **chosen)
-    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, RuntimeError, ValueError) as error:  # what the models refuse
         raise PaperlibError(f"{name}: {error}") from error

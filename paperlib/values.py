@@ -1,0 +1,66 @@
+"""Values that a field or an option may have: its annotation says them, and `broken_rule` what is wrong with others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+
+@dataclass(frozen=True)
+class Must:
+    """In an annotation, a rule for the values: `text` completes "NAME must ..."."""
+
+    text: str
+    holds: Callable[[Any], bool]
+
+
+ABOVE_0 = Must("be above 0", lambda x: x > 0)
+NOT_NEGATIVE = Must("not be negative", lambda x: x >= 0)
+
+Count = Annotated[int, ABOVE_0]
+Pixels = Annotated[int, ABOVE_0]
+Positive = Annotated[float, ABOVE_0]
+NotNegative = Annotated[float, NOT_NEGATIVE]
+Colour = Annotated[float, Must("lie in [0, 255]", lambda x: 0 <= x <= 255)]
+Momentum = Annotated[float, Must("lie in [0, 1)", lambda x: 0 <= x < 1)]
+Seed = Annotated[int, Must("lie in [0, 2^31)", lambda x: 0 <= x < 2**31)]
+
+# True is an int in Python, but no number of epochs
+PLAIN: dict[type, Must] = {
+    int: Must("be a whole number", lambda x: isinstance(x, int) and not isinstance(x, bool)),
+    float: Must("be a number", lambda x: isinstance(x, (int, float)) and not isinstance(x, bool) and isfinite(x)),
+    bool: Must("be True or False", lambda x: isinstance(x, bool)),
+    str: Must("be text", lambda x: isinstance(x, str)),
+    NoneType: Must("be None", lambda x: x is None),
+}
+
+
+def broken_rule(value: Any, kind: Any) -> str:
+    """The rule of the annotation `kind` that `value` breaks; empty where it breaks none, or `kind` has none."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return broken_rule(value, args[0]) or ("" if args[1].holds(value) else args[1].text)
+    if origin is Literal:
+        return "" if value in args else f"be one of {', '.join(args)}"
+    if origin in (Union, UnionType):
+        rules = [broken_rule(value, arg) for arg in args]
+        return rules[0] if all(rules) else ""
+    if origin is tuple:
+        return broken_rule_of_tuple(value, args)
+    if origin is dict and not isinstance(value, dict):
+        return "be values by name"
+    if origin is dict:
+        return broken_rule_of_tuple((*value, *value.values()), (args[0],) * len(value) + (args[1],) * len(value))
+    return "" if kind not in PLAIN or PLAIN[kind].holds(value) else PLAIN[kind].text
+
+
+def broken_rule_of_tuple(values: Any, kinds: tuple[Any, ...]) -> str:
+    """As `broken_rule`, of several values: one for each of `kinds`, or any number where the second is `...`."""
+    if not isinstance(values, tuple):
+        return "be a tuple"
+    if kinds[1:] == (...,):
+        kinds = kinds[:1] * len(values)
+    if len(values) != len(kinds):
+        return f"be {len(kinds)} values"
+    return next((f"each {rule}" for rule in map(broken_rule, values, kinds) if rule), "")
