@@ -85,7 +85,8 @@ def bench(session: nox.Session) -> None:
     name, *arguments = session.posargs or [""]
     path = ROOT / "bench" / f"{name}.py"
     if not path.exists():
-        session.error("name one: " + ", ".join(sorted(p.stem for p in path.parent.glob("*.py") if p.stem != "memory")))
+        scripts = [p.stem for p in path.parent.glob("*.py") if "def main(" in p.read_text(encoding="utf-8")]
+        session.error("name one: " + ", ".join(sorted(scripts)))
     session.run(python, str(path), *arguments, external=True)
 
 

@@ -1,15 +1,14 @@
-"""Kill -9 at random moments: a short run is killed, started again and killed again, until it is through.
+"""Kill -9 at random moments: a short run is killed, started again and killed again, until it has finished.
 
     python bench/kill.py [--kills 30] [--seed 0] [--out FILE.json]
 
 Every run is a process forked after PyTorch is imported, so that the moments fall on its work, not on the import: on
 its start, its steps, its validation and, as it saves after every step, often on the writing of a state. After each
-kill every file of the run folder must be whole; in the end the weights must be those of a run that nothing disturbed,
-bit for bit. Runs follow one another until there are so many kills. Needs fork: Linux or macOS.
+kill every file of the run folder must be readable; in the end the weights must be those of an undisturbed run, bit for
+bit. Runs follow one another until there are enough kills. Needs fork: Linux or macOS.
 """
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -21,14 +20,14 @@ from typing import Any
 
 import torch
 
-from paperlib import data, runs
+from paperlib import data, files, runs
 from paperlib.recipes import RECIPES
 from paperlib.recipes.recipe import Machine, Recipe
 from paperlib.training import epoch
 from paperlib.training.run import run
 from paperlib.training.state import read_state
 
-TARGET = Path(__file__).parent / "results" / "kill.json"
+RECORD = Path(__file__).parent / "results" / "kill.json"
 RECIPE = Recipe(
     model="vgg11",
     options={"width": 0.125, "image_size": 32, "hidden": 32, "dropout": 0.5, "batch_norm": True},
@@ -43,7 +42,7 @@ RECIPE = Recipe(
     schedule="plateau",
     weight_decay=5e-4,
     source=RECIPES["vgg-mini"].source,
-    target="the weights of a run that nothing disturbed",
+    target="the weights of an undisturbed run",
 )
 
 
@@ -85,8 +84,8 @@ def finish(folder: Path) -> float:
 
 
 def unreadable(folder: Path) -> list[str]:
-    """What is wrong with the files of a run folder: nothing, one hopes."""
-    wrong = []
+    """The errors of reading every file of a run folder; none are expected."""
+    problems = []
     readers = [lambda path=path: read_state(path) for path in runs.states(folder)]
     if (folder / "recipe.json").exists():
         readers += [lambda: runs.load_recipe(folder), lambda: runs.load_metrics(folder)]
@@ -96,21 +95,21 @@ def unreadable(folder: Path) -> list[str]:
         try:
             read()
         except Exception as error:
-            wrong.append(repr(error))
-    return wrong
+            problems.append(repr(error))
+    return problems
 
 
 def kill(kills: int, seed: int, scratch: Path) -> dict[str, Any]:
-    """Kill so many times; returns what was found."""
+    """Kill so many times; returns each kill, and how many runs ended in the undisturbed weights."""
     draw = random.Random(seed)
-    whole = scratch / "whole"
-    seconds = finish(whole)
-    wanted = (whole / "weights.safetensors").read_bytes()
-    found: dict[str, Any] = {"kills": [], "runs": 0, "equal": 0, "unreadable": [], "seconds_undisturbed": seconds}
-    while len(found["kills"]) < kills:
-        folder = scratch / f"run{found['runs']}"
+    undisturbed = scratch / "undisturbed"
+    seconds = finish(undisturbed)
+    expected = (undisturbed / "weights.safetensors").read_bytes()
+    report: dict[str, Any] = {"kills": [], "runs": 0, "equal": 0, "unreadable": [], "seconds_undisturbed": seconds}
+    while len(report["kills"]) < kills:
+        folder = scratch / f"run{report['runs']}"
         while not runs.finished(folder):
-            if len(found["kills"]) == kills:
+            if len(report["kills"]) == kills:
                 finish(folder)
                 break
             child, moment = start(folder), draw.uniform(0, seconds / 2)
@@ -121,26 +120,26 @@ def kill(kills: int, seed: int, scratch: Path) -> dict[str, Any]:
             if os.WIFSIGNALED(status):
                 newest = [path.stem.removeprefix("state-") for path in runs.states(folder)[:1]]
                 in_write = (folder / f".partial-{child}").exists()
-                kept = {"second": round(moment, 3), "steps_saved": int(*newest or ["0"]), "in_a_write": in_write}
-                found["kills"].append(kept)
-                found["unreadable"] += unreadable(folder)
-        found["runs"] += 1
-        found["equal"] += (folder / "weights.safetensors").read_bytes() == wanted
-    return found
+                steps = int(*newest or ["0"])
+                report["kills"].append({"second": round(moment, 3), "steps_saved": steps, "in_a_write": in_write})
+                report["unreadable"] += unreadable(folder)
+        report["runs"] += 1
+        report["equal"] += (folder / "weights.safetensors").read_bytes() == expected
+    return report
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--kills", type=int, default=30, help="how many")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=TARGET)
+    parser.add_argument("--out", type=Path, default=RECORD)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        found = kill(args.kills, args.seed, Path(scratch))
-    writes = sum(one["in_a_write"] for one in found["kills"])
-    print(f"{len(found['kills'])} kills, {writes} of them in the middle of a write; {found['runs']} runs,")
-    print(f"{found['equal']} of them with the undisturbed weights; {len(found['unreadable'])} unreadable files")
-    args.out.write_text(json.dumps(found, indent=1) + "\n")
+        report = kill(args.kills, args.seed, Path(scratch))
+    writes = sum(one["in_a_write"] for one in report["kills"])
+    print(f"{len(report['kills'])} kills, {writes} of them in the middle of a write; {report['runs']} runs,")
+    print(f"{report['equal']} of them with the undisturbed weights; {len(report['unreadable'])} unreadable files")
+    files.write_json(args.out, report)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
-"""Thousands of photographs of wild sizes and modes through `evaluate`: none is lost, and the memory stays flat.
+"""Thousands of photographs of all sizes and modes through `evaluate`: none is lost, and memory does not grow.
 
-    python bench/photographs.py --out bench/results/photographs.json [--count 10000]
+    python bench/photographs.py [--count 10000] [--memory 256] [--out FILE.json]
 
 The photographs are made one at a time, written to a temporary folder, read by `data.read_photograph` and removed;
-they depend on their number alone. Every kind of file in `KINDS` comes in turn. Most are small, with an aspect up to
-10; every 50th of the first 850 is 6000x6000 px, each kind once, so that the worst has been seen early; later every
-200th has one side of 6000 px. A tiny net evaluates them densely. Noted every 500 photographs: what is resident. It
-wanders, as an allocator keeps pages that it may need again, but comes back to its floor; a leak lifts the floor. The
-first two notes left out, the least of the second half must not lie more than `BOUND` MB above the least of the first.
-The peak of resident memory is set by the making of the largest photographs, which shares the process.
+they depend on their number alone. The kinds of file in `KINDS` take turns. Most photographs are small, with an aspect
+up to 10; every 50th of the first 850 is 6000x6000 px, each kind once, so that the largest come early; later every
+200th has one side of 6000 px. A tiny network evaluates them densely. Resident memory is recorded every 500 photographs.
+It goes up and down, as an allocator holds pages that it may need again, but returns to its minimum; a leak raises the
+minimum. Without the first two records, the minimum of the second half must lie at most `BOUND` MB above that of the
+first. The peak comes from making the largest photographs, which shares the process.
 """
 
 import argparse
 import json
-import platform
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,6 +23,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from measure import environment, peak_resident_mb
 from PIL import Image
 from torch import Tensor
 
@@ -34,10 +32,11 @@ from paperlib.dense import dense
 from paperlib.evaluate import Errors, evaluate
 from paperlib.models.vgg import VGG
 
+RECORD = Path(__file__).parent / "results" / "photographs.json"
 TURNED = Image.Exif()
 TURNED[0x0112] = 6
+EVERY, BOUND = 500, 5.0  # photographs, MB
 # Mode of the image, name of its file, options of its writer.
-EVERY, BOUND = 500, 5.0
 KINDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("RGB", "x.jpg", {}),
     ("RGB", "x.jpg", {"exif": TURNED}),
@@ -69,7 +68,7 @@ def size(index: int, rng: np.random.Generator) -> tuple[int, int]:
 
 
 def picture(index: int) -> Image.Image:
-    """Photograph `index` in the mode of its turn: a few blotches of colour."""
+    """Photograph `index`, in the mode of its turn: a few patches of colour."""
     rng = np.random.default_rng(index)
     mode = KINDS[index % len(KINDS)][0]
     sides = size(index, rng)
@@ -78,12 +77,12 @@ def picture(index: int) -> Image.Image:
         values = rng.uniform(0, top, (5, 7)).astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode])
         rows, columns = (np.arange(n) * k // n for n, k in ((sides[1], 5), (sides[0], 7)))
         return Image.fromarray(values[rows[:, None], columns])
-    blotches = Image.fromarray(rng.integers(0, 256, (5, 7, 4), dtype=np.uint8))  # RGBA
-    return blotches.resize(sides, Image.Resampling.NEAREST).convert("RGB" if mode == "P" else mode).convert(mode)
+    patches = Image.fromarray(rng.integers(0, 256, (5, 7, 4), dtype=np.uint8))  # RGBA
+    return patches.resize(sides, Image.Resampling.NEAREST).convert("RGB" if mode == "P" else mode).convert(mode)
 
 
 class Generated(Sequence[Tensor]):
-    """`count` photographs, made, read and removed when asked for. Notes the MB resident before every `every`-th."""
+    """`count` photographs, made, read and removed when asked for. Records the MB resident before every `every`-th."""
 
     def __init__(self, folder: Path, count: int, every: int) -> None:
         self.folder, self.count, self.every = folder, count, every
@@ -109,60 +108,60 @@ class Generated(Sequence[Tensor]):
 
 
 def lift(resident: Sequence[float]) -> float:
-    """MB by which the floor of what is resident rises from the first half of the notes to the second."""
+    """MB by which the minimum of resident memory rises from the first half of the records to the second."""
     steady = resident[2:]
     middle = len(steady) // 2
     return min(steady[middle:]) - min(steady[:middle])
 
 
-def run(count: int, every: int, bound: float) -> tuple[Errors, Generated, list[int]]:
-    """Evaluate `count` photographs; also the numbers of posteriors that came, chunk by chunk."""
+def run(count: int, every: int, memory: float) -> tuple[Errors, Generated, list[int]]:
+    """Evaluate `count` photographs within `memory` MB; also the number of posteriors of each chunk."""
     torch.manual_seed(0)
     model = build("vgg11", 4, width=1 / 16, image_size=32, hidden=16)
     assert isinstance(model, VGG)
-    predict = dense(model, (40,), (127.0,) * 3, (64.0,) * 3, memory=bound)
-    came: list[int] = []
+    predict = dense(model, (40,), (127.0,) * 3, (64.0,) * 3, memory=memory)
+    chunks: list[int] = []
 
     def counted(images: Sequence[Tensor]) -> Tensor:
         posteriors = predict(images)
-        came.append(len(posteriors))
+        chunks.append(len(posteriors))
         return posteriors
 
     with tempfile.TemporaryDirectory() as folder:
         photographs = Generated(Path(folder), count, every)
-        found = evaluate(counted, photographs, torch.arange(count) % 4, memory=bound)
-    return found, photographs, came
+        errors = evaluate(counted, photographs, torch.arange(count) % 4, memory=memory)
+    return errors, photographs, chunks
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--out", type=Path, default=RECORD)
+    parser.add_argument("--count", type=int, default=10_000, help=f"at least {5 * EVERY:,}: memory is judged by halves")
     parser.add_argument("--memory", type=float, default=256, help="MB, as paperlib evaluate --memory")
     args = parser.parse_args()
+    if args.count < 5 * EVERY:
+        parser.error(f"--count must be at least {5 * EVERY:,}")
     torch.set_num_threads(1)
     start = time.process_time()
-    found, photographs, came = run(args.count, EVERY, args.memory)
+    errors, photographs, chunks = run(args.count, EVERY, args.memory)
     report = {
         "given": args.count,
         "read": photographs.read,
-        "counted": found.images,
-        "posteriors": sum(came),
+        "counted": errors.images,
+        "posteriors": sum(chunks),
         "modes": sorted(photographs.modes),
         "memory_mb": args.memory,
         f"resident_mb_every_{EVERY}": [round(mb) for mb in photographs.resident],
         "floor_rises_mb": round(lift(photographs.resident), 1),
-        "peak_mb": round(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 977)
-        ),
+        "peak_mb": round(peak_resident_mb()),
         "processor_seconds": time.process_time() - start,
-        "torch": torch.__version__,
-        "machine": platform.machine(),
+        "torch": environment()["torch"],
+        "machine": environment()["machine"],
     }
     print(json.dumps(report, indent=2))
-    assert photographs.read == found.images == sum(came) == args.count
+    assert photographs.read == errors.images == sum(chunks) == args.count
     assert report["floor_rises_mb"] < BOUND
-    files.write(args.out, (json.dumps(report, indent=2) + "\n").encode())
+    files.write_json(args.out, report)
 
 
 if __name__ == "__main__":

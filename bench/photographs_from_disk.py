@@ -1,18 +1,17 @@
-"""What a photograph on disk costs: its decoding in three ways, and a set of folders from small to large.
+"""What a photograph on disk costs: its decoding in three ways, and a data set of folders, small and large.
 
     python bench/photographs_from_disk.py [--images 60000] [--out FILE.json]
 
 Decoding: JPEGs of 500x375 px (about the mean of ImageNet) and of 2000x1500 px, rescaled to a smaller side of 256 px: by
 `data.read_photograph` (PIL), by PIL with draft (the decoder skips detail), and by torchvision.io, which gives the same
 pixels sooner, but is deprecated since torchvision 0.29; medians of rounds in turn, and how far the pixels are apart.
-Folders: 1,000 small JPEGs and then --images of them; processor time for each image that is listed, and read as a run
-reads it that does not keep them, and the peak of the resident memory before and after. Then the same epoch read by two
+Folders: 1,000 small JPEGs, then --images of them; processor time for listing an image, and for reading it in an epoch
+of a run that does not hold them in memory; peak of resident memory before and after. Then the same epoch read by two
 worker processes: the most memory of all three, shared pages counted once (the sum of their PSS, Linux only).
 """
 
 import argparse
 import json
-import resource
 import shutil
 import statistics
 import tempfile
@@ -24,17 +23,18 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from measure import peak_resident_mb
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional as F
 
-from paperlib import data
+from paperlib import data, files
 from paperlib.training.batches import EpochOrder, Rescaled, TrainViews, already_a_batch, leave_signals_to_the_run
 from paperlib.transforms import TrainView, rescale
 
-TARGET = Path(__file__).parent / "results" / "photographs_from_disk.json"
+RECORD = Path(__file__).parent / "results" / "photographs_from_disk.json"
 SIDE = 256
 
 
@@ -55,7 +55,7 @@ WAYS: dict[str, Callable[[Path], Tensor]] = {
 }
 
 
-def scenery(width: int, height: int, seed: int) -> Image.Image:
+def smooth_photograph(width: int, height: int, seed: int) -> Image.Image:
     """Smooth colours with some grain: compresses about as a photograph does."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((width, height), Image.BICUBIC)
@@ -66,7 +66,7 @@ def scenery(width: int, height: int, seed: int) -> Image.Image:
 def decoding(scratch: Path, width: int, height: int, count: int, rounds: int = 5) -> dict[str, Any]:
     paths = [scratch / f"{i}.jpg" for i in range(count)]
     for i, path in enumerate(paths):
-        scenery(width, height, i).save(path, quality=90)
+        smooth_photograph(width, height, i).save(path, quality=90)
     times: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way, decode in WAYS.items():
@@ -87,10 +87,10 @@ def decoding(scratch: Path, width: int, height: int, count: int, rounds: int = 5
 
 
 def folder(scratch: Path, images: int) -> dict[str, float]:
-    """Read one epoch of a set of so many small photographs, as a run does that does not keep them."""
+    """Read one epoch of a set of so many small photographs, as a run does that does not hold them in memory."""
     place = scratch / f"set{images}"
     jpeg = scratch / "one.jpg"
-    scenery(48, 36, 0).save(jpeg)
+    smooth_photograph(48, 36, 0).save(jpeg)
     content = jpeg.read_bytes()
     for part, count in (("train", images), ("test", 20)):
         for label in range(10):
@@ -101,22 +101,22 @@ def folder(scratch: Path, images: int) -> dict[str, float]:
     found = data.read_folders(place / "train", place / "test")
     listed = time.process_time() - start
     train = data.Split(Rescaled(found.train.images, range(len(found.train)), 48), found.train.labels)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_resident_mb()
     start, seen = time.process_time(), 0
     for batch, _, _ in loader(train, workers=0):
         seen += len(batch)
     read = time.process_time() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_resident_mb()
     together = [memory() for number, _ in enumerate(loader(train, workers=2)) if number % 10 == 0]
     shutil.rmtree(place)
     return {
         "images": images,
         "list_microseconds_each": 1e6 * listed / images,
         "read_microseconds_each": 1e6 * read / seen,
-        "peak_mb_before": before / 1024,  # the interpreter and PyTorch
-        "peak_mb": peak / 1024,
-        "two_workers_first_mb": together[0] / 2**20,
-        "two_workers_most_mb": max(together) / 2**20,
+        "peak_mb_before": before,  # the interpreter and PyTorch
+        "peak_mb": peak,
+        "two_workers_first_mb": together[0] / 1e6,
+        "two_workers_most_mb": max(together) / 1e6,
     }
 
 
@@ -141,7 +141,7 @@ def memory() -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=60_000)
-    parser.add_argument("--out", type=Path, default=TARGET)
+    parser.add_argument("--out", type=Path, default=RECORD)
     args = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
@@ -154,7 +154,7 @@ def main() -> None:
             for width, height, count in ((500, 375, 40), (2000, 1500, 4))
         }
     print(json.dumps(found["decoding"], indent=1))
-    args.out.write_text(json.dumps(found, indent=1) + "\n")
+    files.write_json(args.out, found)
 
 
 if __name__ == "__main__":
