@@ -155,23 +155,4 @@
   }
 
   live.anatomy = { alexnet, zfnet, vgg, resnet, densenet, VGG, DENSE };
-
-  /* The table of a name in paperlib's registry. */
-  live.anatomyOf = (name) => {
-    const number = +(/\d+/.exec(name) || [0])[0];
-    const columns = { vgg11: "A", vgg11_lrn: "A-LRN", vgg13: "B", vgg13_5x5: "B (5×5)", vgg16_1x1: "C", vgg16: "D", vgg19: "E" };
-    if (name === "alexnet") return alexnet();
-    if (name.startsWith("zfnet")) return zfnet(name === "zfnet_b" ? { maps: [96, 256, 512, 1024, 512] } : {});
-    if (name in columns) return vgg({ column: columns[name] });
-    if (/^(resnet|plain)/.test(name)) {
-      const plain = name.startsWith("plain");
-      const large = { 18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3] }[number];
-      const block = plain ? "plain" : large && number >= 50 ? "bottleneck" : "basic";
-      return resnet({ large: !!large, block, blocks: large || Array(3).fill((number - 2) / 6) });
-    }
-    if (name === "densenet_bc") return densenet();
-    const small = /^densenet(_bc)?(\d+)_k(\d+)$/.exec(name);
-    if (!small) return densenet({ large: true, depth: number, growth: number === 161 ? 48 : 32 });
-    return densenet({ depth: +small[2], growth: +small[3], bottleneck: !!small[1], compression: small[1] ? 0.5 : 1 });
-  };
 })();

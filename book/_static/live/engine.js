@@ -449,9 +449,13 @@ function liveEngine(kernel) {
   function dense(name, image, sides, mirrored) {
     const net = networks[name], found = [], posterior = new Float64Array(net.classes.length);
     for (const side of sides) {
-      const small = resize(image, side), start = performance.now();
-      const map = score(net, small), milliseconds = performance.now() - start;
-      const views = mirrored ? [map, score(net, mirror(small))] : [map];
+      const small = resize(image, side), timed = (picture) => {
+        const start = performance.now(), map = score(net, picture);
+        milliseconds = Math.min(milliseconds, performance.now() - start);
+        return map;
+      };
+      let milliseconds = Infinity;
+      const map = timed(small), views = mirrored ? [map, timed(mirror(small))] : [map];
       for (const one of views)
         softmax(spatialMean(one)).forEach((p, i) => (posterior[i] += p / (views.length * sides.length)));
       found.push({ side, map, image: small, milliseconds });

@@ -182,6 +182,12 @@
 
   live.count = (n) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} G` : n >= 1e6 ? `${(n / 1e6).toFixed(1)} M`
     : Math.round(n).toLocaleString("ko-KR"));
+  /* 0.000014 as 1.4×10⁻⁵; what is near 1 as it is. */
+  const raised = (n) => String(n).replace(/[-\d]/g, (d) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(d)]);
+  live.power = (v) => {
+    const e = Math.floor(Math.log10(v));
+    return Math.abs(e) < 3 ? String(+v.toPrecision(2)) : `${(v / 10 ** e).toFixed(1)}×10${raised(e)}`;
+  };
   live.percent = (p) => `${(100 * p).toFixed(1)}%`;
 
   /* Classes with their probabilities as bars; a row can be pressed. */
@@ -303,7 +309,7 @@
   const COLOURS = 6;
   /* Lines over a common x; series: {name, points: [[x, y], ...], dashed}. */
   live.chart = (series, { x, y, log = false, from = null, to = null, format = (v) => +v.toPrecision(3), label: text }) => {
-    const W = 640, H = 300, left = 62, right = 12, above = 12, below = 42;
+    const W = 640, H = 300, left = 70, right = 18, above = 12, below = 34;
     const f = log ? (v) => Math.log10(Math.max(v, 1e-30)) : (v) => v;
     const points = series.flatMap((one) => one.points.filter(([, v]) => Number.isFinite(f(v))));
     const xs = points.map((p) => p[0]), ys = points.map((p) => f(p[1]));
@@ -321,9 +327,9 @@
     const grid = ticks.map((t) => [
       element("line", { class: "live-grid", x1: left, x2: W - right, y1: py(log ? 10 ** t : t), y2: py(log ? 10 ** t : t) }),
       element("text", { x: left - 8, y: py(log ? 10 ** t : t) + 5, "text-anchor": "end" },
-        log ? `10${String(t).replace(/[-\d]/g, (d) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(d)])}` : String(format(t)))]);
+        log ? `10${raised(t)}` : String(format(t)))]);
     for (let t = Math.ceil(x0 / xStep) * xStep; t <= x1; t += xStep)
-      grid.push(element("text", { x: px(t), y: H - below + 20, "text-anchor": "middle" }, String(t)));
+      grid.push(element("text", { x: px(t), y: H - below + 24, "text-anchor": "middle" }, String(t)));
     const lines = series.map((one, i) => element("path", { class: `live-line live-line-${i % COLOURS}`,
       "stroke-dasharray": one.dashed ? "7 5" : null,
       d: one.points.filter(([, v]) => Number.isFinite(f(v)))
@@ -332,10 +338,8 @@
       element("span", { class: `live-key live-key-${i % COLOURS}${one.dashed ? " live-dashed" : ""}` }), one.name,
       element("b", {}, String(format(one.points.at(-1)[1]))))));
     return element("div", { class: "live-chart" },
-      element("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": text }, ...grid.flat(), ...lines,
-        element("text", { x: (left + W - right) / 2, y: H - 4, "text-anchor": "middle" }, x),
-        element("text", { x: 14, y: (H - below) / 2, "text-anchor": "middle",
-          transform: `rotate(-90 14 ${(H - below) / 2})` }, y)), legend);
+      element("p", { class: "live-caption" }, `${y}, 가로는 ${x}`),
+      element("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": text }, ...grid.flat(), ...lines), legend);
   };
 
   /* Run only the newest of many calls: a slider moves faster than a network runs. */

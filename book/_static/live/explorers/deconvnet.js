@@ -1,7 +1,7 @@
 /* One activation back to pixels, step by step (ZFNet, section 2.1). */
 live.explorers.deconvnet = (page) => {
   "use strict";
-  const { element: el } = live, state = { layer: "relu5", channel: null, overwrite: false, other: "" };
+  const { element: el } = live, state = { layer: "relu3", channel: null, overwrite: false, other: "" };
   const NAMES = [["zfnet-caltech", "ZFNet"], ["alexnet-caltech", "AlexNet"], ["vgg-caltech", "VGG"]];
   const STEPS = { unit: "활성값 하나", maxpool: "언풀링", relu: "정류", conv: "전치 합성곱" };
   let name = page.options.network || "zfnet-caltech", photo, maps, found, shown;
@@ -11,13 +11,13 @@ live.explorers.deconvnet = (page) => {
     const { image, box: [y0, x0, y1, x1] } = found, s = width / image.width;
     pen.drawImage(live.bitmap(image), 0, 0, width, width);
     live.stroke(pen, "#ffd54a", x0 * s, y0 * s, (x1 - x0) * s, (y1 - y0) * s);
-  }, { most: 300 });
+  }, { most: 320 });
   const pixels = live.canvas("되돌린 픽셀", (pen, width) => {
     if (!found) return;
     const { box: [y0, x0, y1, x1] } = found, s = width / found.image.width;
     pen.drawImage(live.signalBitmap(found.pixels), 0, 0, width, width);
     live.stroke(pen, "#ffd54a", x0 * s, y0 * s, (x1 - x0) * s, (y1 - y0) * s, 1);
-  }, { most: 300 });
+  }, { most: 320 });
 
   /* The maps of the layer by their strongest activation. */
   function strongest() {
@@ -64,23 +64,23 @@ live.explorers.deconvnet = (page) => {
     state.channel = null;
     await run();
   }
-  const layer = live.select("계층", [["relu5", "relu5"]], "relu5", (v) => { state.layer = v; state.channel = null; run(); });
+  const layer = live.select("계층", [["relu3", "relu3"]], "relu3", (v) => { state.layer = v; state.channel = null; run(); });
   const channel = live.slider("맵", { min: 0, max: 127, value: 0, show: (v) => `${v}번` }, (v) => { state.channel = v; run(); });
   const top = el("div", { class: "live-choice", role: "group", "aria-label": "가장 강한 맵" });
 
   page.onDemand([name], "로켓 사진에서 가장 강한 활성값 하나를 골라, 그 값을 만든 픽셀까지 되돌린다.", async (first) => {
     photo = first;
     shown = el("div", { class: "live-steps", tabindex: "0", role: "region", "aria-label": "되돌리는 단계" });
-    page.body.append(live.element("div", { class: "live-split" },
+    page.body.append(el("div", {},
       el("div", { class: "live-pair" }, el("div", {}, view.canvas, el("p", { class: "live-caption" }, "네트워크가 본 사진")),
         el("div", {}, pixels.canvas, el("p", { class: "live-caption" }, "되돌린 픽셀 (회색이 0)"))),
-      el("div", {}, live.picker(page.root, async (next) => { photo = next; await change(name); }, page.say, "rocket"),
+      el("div", { class: "live-controls" }, live.picker(page.root, async (next) => { photo = next; await change(name); }, page.say, "rocket"),
         live.choice("네트워크", NAMES, name, (v) => page.work(() => change(v))), layer, channel,
         el("div", { class: "live-control" }, el("span", { class: "live-name" }, "강한 맵"), top),
         live.select("스위치", [["", "이 사진의 것"], ["astronaut", "우주인의 것"], ["chelsea", "고양이의 것"], ["rocket", "로켓의 것"]], "",
           (v) => { state.other = v; run(); }),
         live.choice("겹친 자리", [["", "더한다"], ["1", "덮어쓴다"]], "", (v) => { state.overwrite = !!v; run(); }))),
-    el("p", { class: "live-caption" }, "위에서 아래로: 단계마다 자리의 세기(채널 벡터의 길이)"), shown);
+    el("p", { class: "live-caption" }, "활성값에서 픽셀까지, 왼쪽에서 오른쪽으로. 밝기는 그 자리의 채널 벡터의 길이다."), shown);
     await change(name);
   }, "rocket");
   return "idle";

@@ -6,7 +6,7 @@ live.explorers["dense-block"] = (page) => {
 
   function show() {
     const { layers: L, k, inputs, layer } = state, total = inputs + L * k, W = 640, rowHeight = Math.min(34, 260 / (L + 1));
-    const px = (channels) => 70 + (channels / total) * (W - 80), parts = [];
+    const px = (channels) => 92 + (channels / total) * (W - 100), parts = [];
     for (let l = 1; l <= L + 1; l++) {
       const y = (l - 1) * rowHeight + 4, read = inputs + (l - 1) * k, last = l === L + 1, chosen = l === layer;
       parts.push(el("text", { x: 0, y: y + rowHeight * 0.62, "font-weight": chosen ? 700 : 400 }, last ? "블록 출력" : `${l}층 입력`));

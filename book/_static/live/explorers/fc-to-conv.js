@@ -1,7 +1,7 @@
 /* A fully-connected layer on 2x2 maps slides over a larger map: a convolution, with numbers. */
 live.explorers["fc-to-conv"] = (page) => {
   "use strict";
-  const { element: el } = live, WEIGHTS = [[1, 0, 0, 1], [0, 1, 1, 0], [-1, -1, 1, 1]], NAMES = ["\\ 대각선", "/ 대각선", "가로 경계"];
+  const { element: el } = live, WEIGHTS = [[1, 0, 0, 1], [0, 1, 1, 0], [-1, -1, 1, 1]], NAMES = ["↘ 대각선", "↗ 대각선", "가로 경계"];
   const map = [1, 0, 0, 2, 0, 1, 2, 0, 0, 3, 1, 0, 3, 0, 0, 1], state = { at: 0, label: 0, side: 4 };
   const grid = el("div"), result = el("div"), sum = el("p", { class: "live-sum" });
 

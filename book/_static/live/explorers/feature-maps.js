@@ -13,14 +13,14 @@ live.explorers["feature-maps"] = (page) => {
       const [y0, x0, y1, x1] = state.box;
       live.stroke(pen, "#ffd54a", x0 * s, y0 * s, (x1 - x0) * s, (y1 - y0) * s);
     }
-  }, { most: 300 });
+  }, { most: 320 });
   const large = live.canvas("고른 맵", (pen, width) => {
     if (!map) return;
     const [row, column] = state.unit, s = width / map.w;
     pen.imageSmoothingEnabled = false;
     pen.drawImage(live.mapBitmap(map, state.channel), 0, 0, width, width);
     live.stroke(pen, "#ffd54a", column * s, row * s, s, s, 1.5);
-  }, { most: 300 });
+  }, { most: 320 });
   const sheet = live.canvas("이 계층의 모든 맵", (pen, width) => {
     if (!map) return;
     const across = columns(width), side = width / across;
@@ -77,10 +77,10 @@ live.explorers["feature-maps"] = (page) => {
 
   page.onDemand([name], "사진이 네트워크를 지나며 계층마다 어떤 맵이 되는지 모두 펼쳐 본다.", async (first) => {
     photo = first;
-    page.body.append(el("div", { class: "live-split" },
+    page.body.append(el("div", {},
       el("div", { class: "live-pair" }, el("div", {}, view.canvas, el("p", { class: "live-caption" }, "사진")),
         el("div", { class: "live-picture" }, large.canvas, el("p", { class: "live-caption" }, "고른 맵 (가리키면 그 값이 보는 곳)"))),
-      el("div", {}, live.picker(page.root, (next) => { photo = next; return page.work(change); }, page.say),
+      el("div", { class: "live-controls" }, live.picker(page.root, (next) => { photo = next; return page.work(change); }, page.say),
         live.choice("네트워크", NAMES, name, (v) => { name = v; page.work(change); }), layer, channel, facts)),
     el("div", { class: "live-picture" }, sheet.canvas));
     live.pointable(large.canvas, { hover: true,

@@ -46,7 +46,7 @@ live.explorers.residual = (page) => {
 
   const signal = el("div"), gradient = el("div"), curves = el("div"), facts = el("div");
   function show() {
-    const [plainUp, plainDown] = simulate(false), [resUp, resDown] = simulate(true), f = (v) => v.toExponential(1);
+    const [plainUp, plainDown] = simulate(false), [resUp, resDown] = simulate(true), f = live.power;
     const pair = (a, b) => [{ name: "지름길 없음", points: a }, { name: "잔차", points: b }];
     signal.replaceChildren(live.chart(pair(plainUp, resUp), { x: "계층", y: "신호의 크기", log: true, format: f, label: "계층마다 신호의 크기" }));
     gradient.replaceChildren(live.chart(pair(plainDown, resDown).map((s) => ({ ...s, points: [...s.points].reverse() })),

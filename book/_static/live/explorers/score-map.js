@@ -117,7 +117,8 @@ live.explorers["score-map"] = (page) => {
       return run();
     }, page.say);
     page.body.append(live.element("div", { class: "live-split" },
-      live.element("div", {}, live.element("div", { class: "live-picture" }, picture.canvas), detail),
+      live.element("div", {}, live.element("div", { class: "live-picture" }, picture.canvas),
+        live.element("p", { class: "live-caption" }, "점수 맵의 공간 평균 → softmax: 상위 5"), bars),
       live.element("div", {}, picker,
         live.slider("크기 Q", { min: 64, max: 256, step: 32, value: 128, show: (v) => `${v} px` },
           (v) => { state.q = v; run(); }),
@@ -125,7 +126,7 @@ live.explorers["score-map"] = (page) => {
         live.element("div", { class: "live-row" },
           live.check("좌우 반전도 평균", true, (v) => { state.mirror = v; run(); }),
           live.check("Q ± 32도 평균", false, (v) => { state.several = v; run(); })),
-        facts, live.element("p", { class: "live-caption" }, "점수 맵의 공간 평균 → softmax: 상위 5"), bars)));
+        facts, detail)));
     live.pointable(picture.canvas, {
       point: (x, y) => {
         const { map, image } = result.scales.at(-1);
