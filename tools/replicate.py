@@ -28,10 +28,9 @@ from filelock import FileLock, Timeout  # comes with torch
 from verdicts import claims, counted, order, rendered
 
 from paperlib import RECIPES, runs
-from paperlib.cli import Evaluate, measured
 from paperlib.errors import PaperlibError
-from paperlib.evaluate import errors
 from paperlib.files import write_json
+from paperlib.protocols import Protocol, SplitName, evaluate_run
 from paperlib.training.run import run
 
 HERE = Path(__file__).parent
@@ -90,12 +89,12 @@ def speaker(label: str) -> Callable[[str], None]:
     return lambda line: print(f"{datetime.now(UTC):%H:%M:%S}  {label}  {line}", flush=True)
 
 
-def wish(protocol: str) -> Evaluate:
-    """`dense@37,55` and `train center` as the options of `paperlib evaluate`."""
-    words, _, scales = protocol.partition("@")
-    *split, name = words.split()
+def wish(words: str) -> tuple[Protocol, SplitName]:
+    """What `dense@37,55` and `train center` ask for: a protocol in bf16, as the training is, and a split."""
+    named, _, scales = words.partition("@")
+    *split, name = named.split()
     sides = tuple(int(q) for q in scales.split(",") if q)
-    return Evaluate((), protocol=name, scales=sides, split=split[0] if split else "test", precision="bf16")  # type: ignore[arg-type]
+    return Protocol(name, sides, precision="bf16"), split[0] if split else "test"  # type: ignore[arg-type, return-value]
 
 
 def count(out: Path) -> int:
@@ -119,14 +118,15 @@ def count(out: Path) -> int:
     return 0
 
 
-def counts(folder: Path, protocol: str) -> tuple[dict[str, Any], np.ndarray]:
+def counts(folder: Path, words: str) -> tuple[dict[str, Any], np.ndarray]:
     """A row of evaluation.json with what repeats it, and the wrong images as packed bits."""
-    asked = wish(protocol)
-    one = measured(str(folder), asked)
-    words = ["paperlib evaluate", folder.as_posix(), "--protocol", asked.protocol, "--split", asked.split]
-    words += ["--precision", asked.precision, "--scales", *map(str, one.scales)]
-    row = {"scales": one.scales, **asdict(one.errors), "command": " ".join(words), **where()}
-    return row, np.packbits(errors(one.posteriors, one.labels, 1).numpy())
+    protocol, split = wish(words)
+    found = evaluate_run(folder, protocol, split)
+    command = ["paperlib evaluate", folder.as_posix(), "--protocol", protocol.name, "--split", split]
+    command += ["--precision", protocol.precision, "--scales", *map(str, found.scales)]
+    wrong = found.posteriors.argmax(dim=1) != found.labels
+    row = {"scales": found.scales, **asdict(found.errors), "command": " ".join(command), **where()}
+    return row, np.packbits(wrong.numpy())
 
 
 def where() -> dict[str, str]:
