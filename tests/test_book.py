@@ -197,7 +197,7 @@ def test_cells_of_a_solution_are_folded_in_jupyterlab() -> None:
 
 @named
 def test_no_trace_of_a_run_is_stored(path: Path) -> None:
-    """What `nox -s notebooks` and the pre-commit hook leave: nothing that changes from run to run but measured values."""
+    """As `nox -s notebooks` and the pre-commit hook leave it: only measured values change from run to run."""
     notebook = nbformat.read(path, as_version=4)
     clean(notebook)
     assert nbformat.writes(notebook) + "\n" == path.read_text(encoding="utf-8")
