@@ -7,10 +7,6 @@ from difflib import get_close_matches
 class PaperlibError(ValueError):
     """A mistake that the user can mend; the command line prints its message without a traceback."""
 
-    def __str__(self) -> str:
-        """The message; a worker process of a DataLoader hands it on behind its traceback, which is left out."""
-        return super().__str__().rsplit(f"{type(self).__name__}: ", 1)[-1].rstrip()
-
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> PaperlibError:
     """The error for a name that is not among `known`: the near names first, else all of them.

@@ -149,11 +149,16 @@ def test_a_run_stops_at_the_first(
     assert "Traceback" not in str(stop.value)
 
 
+def test_a_message_is_never_cut() -> None:
+    message = "a.txt holds the line 'PaperlibError: no such file'\n"
+    assert str(PaperlibError(message)) == message
+
+
 def test_skip_bad_counts_and_lists_them(bad_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, float]] = []
     original = batches.TrainViews.__getitems__
 
-    def spy(self: batches.TrainViews, keys: list[batches.Key]) -> batches.Batch:
+    def spy(self: batches.TrainViews, keys: list[batches.Key]) -> batches.Batch | PaperlibError:
         seen.extend((i, weight) for epoch, i, weight in keys if epoch == 0)
         return original(self, keys)
 

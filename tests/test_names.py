@@ -38,3 +38,21 @@ def test_the_package_offers_what_it_lists_and_nothing_else() -> None:
         assert getattr(paperlib, name) is not None
     with pytest.raises(AttributeError, match="module 'paperlib' has no attribute 'modles'"):
         paperlib.modles  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--help", "usage: paperlib COMMAND"),
+        ("--version", paperlib.__version__),
+        ("list", "vgg16"),
+        ("lsit", "unknown command 'lsit'; did you mean list"),
+        ("train resnet-20", "unknown recipe 'resnet-20'; did you mean"),
+        ("data cifra10", "unknown data set 'cifra10'; did you mean cifar10"),
+    ],
+)
+def test_help_lists_and_mistyped_names_answer_without_torch(words: str, message: str) -> None:
+    code = "import sys; from paperlib.cli import main; code = main(); assert 'torch' not in sys.modules; sys.exit(code)"
+    done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True)
+    assert message in done.stdout + done.stderr
+    assert done.returncode == (0 if words in ("--help", "--version", "list") else 2)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from paperlib import data
+from paperlib.errors import unknown
+from paperlib.names import DATASETS
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Data:
 def main(args: Sequence[str]) -> None:
     """Download, check, and print the sizes of the splits."""
     name = tyro.cli(Data, args=args, prog="paperlib data").name
+    if name not in DATASETS and not name.startswith("folder:"):
+        raise unknown("data set", name, [*DATASETS, "folder:PATH"])
+    from paperlib import data  # loads torch
+
     dataset = data.load(name, download=True)
     sizes = ", ".join(f"{len(getattr(dataset, split))} {split}" for split in ("train", "val", "test"))
     print(f"{name}: {len(dataset.classes)} classes, {sizes} images")

@@ -155,8 +155,18 @@ class TrainViews(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitems__(self, keys: Sequence[Key]) -> Batch:
-        """Views (N, 3, crop, crop), labels (N,) and weights (N,) of N keys."""
+    def __getitems__(self, keys: Sequence[Key]) -> Batch | PaperlibError:
+        """Views (N, 3, crop, crop), labels (N,) and weights (N,) of N keys.
+
+        The error of an unreadable photograph is returned: raised in a worker process, only its text would arrive.
+        """
+        try:
+            return self.batch(keys)
+        except PaperlibError as error:
+            return error
+
+    def batch(self, keys: Sequence[Key]) -> Batch:
+        """As `__getitems__`, but raises PaperlibError."""
         epoch, indices = keys[0][0], [i for _, i, _ in keys]
         images = self.split.images
         batch = images[indices] if isinstance(images, Tensor) else [images[i] for i in indices]

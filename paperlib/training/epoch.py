@@ -12,6 +12,7 @@ from torch.optim import SGD, Optimizer
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
+from paperlib.errors import PaperlibError
 from paperlib.models.zfnet import renormalize_filters
 from paperlib.recipes.recipe import Recipe
 from paperlib.training.batches import Batch
@@ -98,9 +99,11 @@ def train_epoch(
 
 
 def train_on_batch(
-    network: nn.Module, batch: Batch, optimizer: Optimizer, accelerator: Accelerator, recipe: Recipe
+    network: nn.Module, batch: Batch | PaperlibError, optimizer: Optimizer, accelerator: Accelerator, recipe: Recipe
 ) -> Tensor:
     """Forward, backward and, with the last batch of a step, the step; returns sums (3,): loss, wrong, images."""
+    if isinstance(batch, PaperlibError):
+        raise batch
     images, labels, weights = (t.to(accelerator.device, non_blocking=True) for t in batch)
     with accelerator.accumulate(network):
         logits = network(images)  # in the recipe's precision, returned in fp32
