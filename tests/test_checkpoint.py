@@ -126,7 +126,7 @@ def test_weights_of_another_net_are_refused(tiny_run: Path) -> None:
     content = json.loads(path.read_text())
     content["recipe"]["model"] = "vgg13"
     path.write_text(json.dumps(content))
-    with pytest.raises(PaperlibError, match="the weights are of another net than vgg13"):
+    with pytest.raises(PaperlibError, match="the weights are of another model than vgg13"):
         runs.load_model(tiny_run)
 
 

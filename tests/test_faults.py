@@ -140,7 +140,9 @@ def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(
 
 
 @pytest.mark.parametrize("name", ["evaluation.json", "metrics.csv", "state-000000004.broken"])
-def test_a_run_without_its_states_does_not_go_on(tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path, name: str) -> None:
+def test_a_run_without_its_states_does_not_go_on(
+    tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path, name: str
+) -> None:
     """As a copied record: its files would end beside another model's weights."""
     folder = tmp_path / "copy"
     folder.mkdir()
@@ -283,7 +285,8 @@ def test_metrics_are_read_with_a_byte_order_mark(tiny_run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["epoch,lr\n1,0.1\n3,0.1\n", "epoch,lr\n1\n", "epoch,lr\n1,0.1,5\n", "epoch,lr\ninf,1\n", "epoch,lr\n1,nan\n"]
+    "text",
+    ["epoch,lr\n1,0.1\n3,0.1\n", "epoch,lr\n1\n", "epoch,lr\n1,0.1,5\n", "epoch,lr\ninf,1\n", "epoch,lr\n1,nan\n"],
 )
 def test_metrics_that_are_none_are_named(tiny_run: Path, text: str) -> None:
     (tiny_run / "metrics.csv").write_text(text)
@@ -359,7 +362,11 @@ def test_whatever_stands_in_recipe_json_is_read_or_named(record: Path, tmp_path:
 @FUZZ
 @given(text=st.binary(max_size=60) | st.text(alphabet="epoch,lr\n123.naif\"'\0", max_size=60).map(str.encode))
 def test_whatever_stands_in_metrics_and_bad_files_is_read_or_named(tmp_path: Path, text: bytes) -> None:
-    for name, load in (("metrics.csv", runs.load_metrics), ("bad_files.json", runs.load_bad), ("recipe.json", runs.load_recipe)):
+    for name, load in (
+        ("metrics.csv", runs.load_metrics),
+        ("bad_files.json", runs.load_bad),
+        ("recipe.json", runs.load_recipe),
+    ):
         (tmp_path / name).write_bytes(text)
         with contextlib.suppress(PaperlibError):
             load(tmp_path)
@@ -451,7 +458,7 @@ def test_a_photograph_that_was_renamed_since_the_run_stopped_is_noticed(tiny_rec
     folder = unfinished(recipe, tmp_path / "run")
     red = sorted((place / "train" / "red").iterdir())
     red[0].rename(red[0].with_name("zzz.png"))
-    with pytest.raises(PaperlibError, match="holds a run on other files: some of .* were renamed"):
+    with pytest.raises(PaperlibError, match=r"holds a run on other files: some of .* were renamed"):
         run(recipe, folder, log=quiet)
     red[0].with_name("zzz.png").rename(red[0])
     place.rename(tmp_path / "moved")
