@@ -54,14 +54,14 @@ def read_run(folder: Path) -> dict[str, Any]:
     return content
 
 
-def load_bad(folder: Path) -> dict[str, dict[int, str]] | None:
-    """What `save_bad` wrote; None where it did not."""
+def load_unreadable(folder: Path) -> dict[str, dict[int, str]] | None:
+    """The unreadable photographs of bad_files.json: by split and index, why; None without that file."""
     path = folder / "bad_files.json"
     if not path.exists():
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {split: {int(index): str(wrong) for index, wrong in content[split].items()} for split in content}
+        return {split: {int(index): str(why) for index, why in content[split].items()} for split in content}
     except (AttributeError, OSError, TypeError, ValueError) as error:
         raise PaperlibError(f"{path} is broken ({error}); remove it, and --skip-bad makes it anew") from error
 
