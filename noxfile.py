@@ -167,7 +167,8 @@ def browser(session: nox.Session) -> None:
     """Open every built page in Chromium, 1280 and 390 px wide, light and dark. Needs `nox -s book` first."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     session.install(*project["optional-dependencies"]["browser"])
-    session.run("python", "-m", "pytest", "--noconftest", "tests/test_pages.py", *session.posargs)  # conftest has torch
+    tests = ["tests/test_pages.py", "tests/test_explorers.py"]
+    session.run("python", "-m", "pytest", "--noconftest", *tests, *session.posargs)  # conftest has torch
 
 
 @nox.session(venv_backend="none")

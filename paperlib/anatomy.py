@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from paperlib.errors import PaperlibError
 from paperlib.modes import evaluation_mode
+
+T = TypeVar("T", int, Tensor)
 
 
 @dataclass(frozen=True)
@@ -196,11 +198,18 @@ def _keep(order: list[tuple[str, nn.Module, Tensor]], name: str) -> Any:
     return hook
 
 
+def behind_window(field: T, jump: T, kernel: T, stride: T, dilation: T) -> tuple[T, T]:
+    """Receptive field and jump, in input pixels, of the values that a window makes of a map with `field` and `jump`.
+
+    Numbers for one side, or tensors (2,) for height and width.
+    """
+    return field + (kernel - 1) * dilation * jump, jump * stride
+
+
 class _ReceptiveFields(TorchDispatchMode):
     """Carries (receptive field, jump) from the tensors an operation reads to the tensors it makes.
 
-    A window of side k over a map of field r and jump j sees r + (k - 1) * dilation * j; its stride multiplies the
-    jump. Where several tensors meet, the largest field counts.
+    Where several tensors meet, the largest field counts.
     """
 
     def __init__(self) -> None:
@@ -213,10 +222,9 @@ class _ReceptiveFields(TorchDispatchMode):
             return result  # a global average sees everything: no field to state
         known = [self.seen[t] for t in _flat(args) if t in self.seen]
         if known:
-            field, jump = max(known)
-            kernel, stride, dilation = _window(func, args)
+            behind = behind_window(*max(known), *_window(func, args))
             for output in _flat([result]):
-                self.seen[output] = (field + (kernel - 1) * dilation * jump, jump * stride)
+                self.seen[output] = behind
         return result
 
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from paperlib.anatomy import behind_window
 from paperlib.errors import PaperlibError, unknown
 from paperlib.transforms import Images, View
 
@@ -131,12 +132,12 @@ def receptive_boxes(model: nn.Module, layer: str, positions: Tensor, size: Size)
 
     Boxes (..., 4): top, left, bottom, right, the last two exclusive, clipped to the image.
     """
-    field, jump, start = torch.ones(2), torch.ones(2), torch.zeros(2)  # of unit (0, 0), down and across
+    field, jump, start = torch.ones(2), torch.ones(2), torch.zeros(2)  # of unit (0, 0): height and width
     for _, module in layers_up_to(model, layer):
         if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
             start = start - torch.tensor(module.padding) * jump
-            field = field + (torch.tensor(module.kernel_size) - 1) * torch.tensor(module.dilation) * jump
-            jump = jump * torch.tensor(module.stride)
+            window = map(torch.tensor, (module.kernel_size, module.stride, module.dilation))
+            field, jump = behind_window(field, jump, *window)
     near = start + positions.cpu() * jump
     return torch.cat([near.clamp(min=0), torch.minimum(near + field, torch.tensor(size))], dim=-1).long()
 

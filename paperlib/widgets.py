@@ -74,18 +74,18 @@ def _resnet_report(size: tuple[Form, tuple[int, ...]], block: str, shortcut: str
     depth = sum(blocks) * (3 if block == "bottleneck" else 2) + 2
     names = [name for name, row in {**TABLE_1, **TABLE_6}.items() if row == (block, blocks)]
     title = f"{names[0]}, {depth}층" if names else f"{depth}층, 논문에 없는 망"
-    kept = kept_for_backward(model) / 2**20
+    memory = kept_for_backward(model) / 2**20
     field = max(row.receptive_field or 0 for row in table)
     facts = {
         "매개변수": f"{table.params:,}",
         "계산량": f"{table.macs / 1e9:.2f} GMAC",
         "수용 영역": f"{field} px",
-        "역전파를 위해 두는 값": f"{kept:.1f} MiB (32비트, 한 장)",
+        "역전파를 위해 두는 값": f"{memory:.1f} MiB (32비트, 한 장)",
     }
     head = ("단", "출력", "매개변수", "MMAC", "수용 영역")
     lines = [_line("th", head)]
-    for stage, found in groupby(list(table)[1:], _stage):
-        inside = list(found)
+    for stage, rows in groupby(list(table)[1:], _stage):
+        inside = list(rows)
         last = next(row for row in reversed(inside) if row.receptive_field or stage == "fc")
         shape, seen = "×".join(map(str, last.shape)), last.receptive_field or "모두"
         params, macs = sum(row.params for row in inside), sum(row.macs for row in inside) / 1e6
@@ -125,7 +125,7 @@ def _drawn(model: ResNet) -> str:
 
 
 def densenet_explorer() -> ipywidgets.VBox:
-    """Draw a DenseNet for 32 px images of any L, k, theta, with or without bottleneck; returns the controls."""
+    """A DenseNet for 32 px images of any L, k and theta, with or without bottleneck, drawn; returns the controls."""
     slider = {"continuous_update": False}
     controls = {
         "depth": ipywidgets.IntSlider(100, 10, 250, 6, description="L", **slider),  # 6n + 4: every form has these
@@ -137,8 +137,8 @@ def densenet_explorer() -> ipywidgets.VBox:
     def picture() -> object:
         chosen = {name: control.value for name, control in controls.items()}
         with torch.device("meta"):
-            net, efficient = (DenseNet("small", num_classes=10, memory_efficient=e, **chosen) for e in (False, True))
-        table, kept = anatomy(net), [kept_for_backward(model) / 1e6 for model in (net, efficient)]
+            naive, efficient = (DenseNet("small", num_classes=10, memory_efficient=e, **chosen) for e in (False, True))
+        table, memory = anatomy(naive), [kept_for_backward(model) / 1e6 for model in (naive, efficient)]
         blocks = [
             [row.shape[0] for row in table if row.name.startswith(f"stages.{name}.") and row.name.endswith(".norm1")]
             for name in ("dense1", "dense2", "dense3")
@@ -148,7 +148,7 @@ def densenet_explorer() -> ipywidgets.VBox:
             f"DenseNet{'-' * bool(form)}{form}, L = {chosen['depth']}, k = {chosen['growth_rate']}, "
             f"θ = {chosen['compression']:.1f}: 블록마다 {len(blocks[0])}계층\n"
             f"매개변수 {table.params:,}개, {table.macs / 1e6:,.0f} MMAC\n"
-            f"역전파를 위해 남는 것: 이미지 한 장에 {kept[0]:,.1f} MB, 재계산하면 {kept[1]:,.1f} MB"
+            f"역전파를 위해 남는 것: 이미지 한 장에 {memory[0]:,.1f} MB, 재계산하면 {memory[1]:,.1f} MB"
         )
         return figures.channel_stairs([[*read, read[-1] + chosen["growth_rate"]] for read in blocks], title)
 
@@ -163,27 +163,33 @@ def deconvnet_explorer(
 ) -> ipywidgets.VBox:
     """The nine strongest units of any map of `layers` in pixels, beside their patches; returns the controls.
 
-    They are looked for in `views` (N, 3, H, W), once a layer and only when it is chosen. It opens with the last layer
-    and the map whose ninth activation is the strongest.
+    `views` (N, 3, H, W) are searched once for each layer, when it is first chosen. The explorer opens with the last
+    layer and the map whose ninth activation is the strongest.
     """
-    found = cache(lambda layer: top_activations(model, layer, views))
+    top = cache(lambda layer: top_activations(model, layer, views))
     layer = ipywidgets.Dropdown(options=list(layers), value=layers[-1], description="계층")
-    ninth = found(layer.value).values[:, -1]
+    ninth = top(layer.value).values[:, -1]
     channel = ipywidgets.IntSlider(int(ninth.argmax()), 0, len(ninth) - 1, description="맵", continuous_update=False)
 
     def picture() -> object:
-        top, c = found(layer.value), channel.value
-        seen, boxes = views[top.images[c]], top.boxes[c]
-        signals = project(model, seen, top.layer, top.units(c)).cpu()
+        strongest, c = top(layer.value), channel.value
+        seen, boxes = views[strongest.images[c]], strongest.boxes[c]
+        signals = project(model, seen, strongest.layer, strongest.units(c)).cpu()
         patches = cut(denormalize(seen.cpu(), mean, std), boxes)
-        values = f"활성값 {top.values[c, 0]:.3g} – {top.values[c, -1]:.3g}"
-        return figures.projections(patches, cut(signals, boxes), f"{top.layer}의 맵 {c}, {values}")
-
-    def reach(change: Any) -> None:
-        channel.max = len(found(layer.value).values) - 1  # a number above becomes this one
+        values = f"활성값 {strongest.values[c, 0]:.3g} – {strongest.values[c, -1]:.3g}"
+        return figures.projections(patches, cut(signals, boxes), f"{strongest.layer}의 맵 {c}, {values}")
 
     shown = display(picture(), display_id=True)
-    layer.observe(reach, "value")
-    for control in (layer, channel):
-        control.observe(lambda _: shown.update(picture()), "value")
+
+    def redraw(change: Any = None) -> None:
+        shown.update(picture())
+
+    def change_layer(change: Any) -> None:
+        channel.unobserve(redraw, "value")
+        channel.max = len(top(layer.value).values) - 1  # a map that this layer has not becomes its last one
+        channel.observe(redraw, "value")
+        redraw()
+
+    layer.observe(change_layer, "value")
+    channel.observe(redraw, "value")
     return ipywidgets.VBox([layer, channel])

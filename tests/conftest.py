@@ -1,6 +1,7 @@
 """A small data set and a small recipe that trains in a second; nets for counting and for comparing."""
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def photograph_folder(place: Path, **per_class: int) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             to_pil_image(whole.train.images[i % 50]).save(path)
     return place
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    """A figure that a test leaves open would count in the next one."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(autouse=True)

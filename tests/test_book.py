@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 import torch
 import yaml
@@ -16,6 +17,7 @@ from paperlib.anatomy import anatomy
 from paperlib.dense import dense
 from paperlib.recipes import RECIPES
 from paperlib.recipes.recipe import Machine, Recipe
+from tools.run_notebook import clean
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(path for path in (ROOT / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -191,3 +193,11 @@ def test_cells_of_a_solution_are_folded_in_jupyterlab() -> None:
                 assert folded == ({"source_hidden": True, "outputs_hidden": True} if inside else {}), source[:80]
                 hidden += inside
     assert hidden >= 14
+
+
+@named
+def test_no_trace_of_a_run_is_stored(path: Path) -> None:
+    """As `nox -s notebooks` and the pre-commit hook leave it: only measured values change from run to run."""
+    notebook = nbformat.read(path, as_version=4)
+    clean(notebook)
+    assert nbformat.writes(notebook) + "\n" == path.read_text(encoding="utf-8")

@@ -99,8 +99,7 @@ def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
         page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
         page.on("request", lambda request: None if is_local(request.url) else complaints.append(f"left: {request.url}"))
         page.goto(f"{site}/{path}", wait_until="load")
-        page.wait_for_function("!window.MathJax || !!(MathJax.startup && MathJax.startup.promise)")
-        page.evaluate("() => window.MathJax && MathJax.startup.promise")  # resolves when the formulas are set
+        page.evaluate("document.fonts.ready")
         return page
 
     def is_local(url: str) -> bool:
@@ -208,9 +207,7 @@ def test_page_is_sound(open_page: Callable[..., Page], path: str, width: int, mo
     )
     assert broken == []
 
-    formulas = page.locator("article .math").count()
-    assert page.locator("article mjx-container").count() >= formulas
-    assert page.locator("mjx-merror, [data-mjx-error], mjx-container .merror").count() == 0
+    assert page.locator("article .math:not(:has(math))").count() == 0
 
 
 @pytest.mark.parametrize("path", PAGES or ["book/intro.html"])
@@ -236,9 +233,47 @@ def test_notebook_opens_on_colab_and_downloads(open_page: Callable[..., Page], p
     assert page.locator(f"a.btn-download-source-button[href$='{Path(notebook).name}']").count() == 1
 
 
-def test_search_finds_korean(open_page: Callable[..., Page]) -> None:
-    page = open_page("search.html?q=수용+영역")
-    page.locator("#search-results li a[href*='book/vgg/index.html']").first.wait_for(timeout=10_000)
+def test_search_leads_to_the_section(open_page: Callable[..., Page], site: str) -> None:
+    """From the dialog of any page, by Enter, to results by section without TeX, and on to the section."""
+    page = open_page("book/resnet/backbone.html")
+    page.keyboard.press("Control+k")
+    page.locator("dialog#pst-search-dialog input").fill("수용영역은")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=*")
+    results = page.locator("#book-results")
+    assert "\\" not in results.inner_text()
+    assert results.locator("mark").first.inner_text().startswith("수용 영역")
+    results.locator("a[href*='glossary.html#term-']").first.click()
+    page.wait_for_url("**/book/glossary.html#term-*")
+
+
+def test_search_works_without_a_server(browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{(HTML / 'search.html').as_uri()}?q=보틀넥")
+    page.locator("#book-results a[href*='bottleneck']").first.wait_for(timeout=5_000)
+    page.context.close()
+
+
+def test_search_finds_what_readers_type(open_page: Callable[..., Page]) -> None:
+    """At least 95% found, 85% in the first three pages, nothing without a result."""
+    lines = (ROOT / "tests" / "search_queries.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {
+        q.strip(): {f"book/{name}" for name in names.split()}
+        for q, _, names in (w.partition("|") for w in lines)
+        if names
+    }
+    assert len(wanted) >= 120
+    found = open_page("search.html").evaluate(
+        """(queries) => { const index = bookSearch.prepare(window.bookIndex);
+            return queries.map((query) => bookSearch.search(index, query).results.map((r) => r.page)); }""",
+        list(wanted),
+    )
+    ranks = {query: [page in wanted[query] for page in pages] for query, pages in zip(wanted, found, strict=True)}
+    assert [query for query, rank in ranks.items() if not rank] == []
+    assert sum(any(rank) for rank in ranks.values()) >= 0.95 * len(ranks)
+    assert sum(any(rank[:3]) for rank in ranks.values()) >= 0.85 * len(ranks), [
+        q for q, r in ranks.items() if not any(r[:3])
+    ]
 
 
 def test_solution_opens_on_click(open_page: Callable[..., Page]) -> None:

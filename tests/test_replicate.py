@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from paperlib import RECIPES
+from paperlib.protocols import Protocol, evaluate_run
 from paperlib.runs import finished, load_metrics
 
 TOOLS = Path(__file__).parents[1] / "tools"
@@ -114,7 +115,9 @@ def small(replicate: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(RECIPES, "later", dataclasses.replace(RECIPES["tiny"], start="tiny", epochs=1))
     monkeypatch.setattr(replicate, "order", lambda: [("later", 0), ("tiny", 0), ("tiny", 1)])
     verdicts = importlib.import_module("verdicts")
+    both = ("multi-crop+dense", "multi-crop")
     claims = [verdicts.Claim(paper="", place="", text="", first="tiny center", second="tiny train dense@36,40")]
+    claims += [verdicts.Claim(paper="", place="", text="", first=f"tiny {both[0]}", second=f"tiny {both[1]}")]
     monkeypatch.setattr(replicate, "claims", lambda: claims)
     return replicate
 
@@ -134,7 +137,9 @@ def test_all_runs_are_trained_and_counted_once(small: ModuleType, tmp_path: Path
     assert list(small.next_run(tmp_path, set())) == []
     small.count(tmp_path)
     rows = json.loads((folders[0] / "evaluation.json").read_text())
-    assert list(rows) == ["center", "train dense@36,40"]
+    assert list(rows) == ["center", "train dense@36,40", "multi-crop+dense", "multi-crop"]
+    whole = evaluate_run(folders[0], Protocol("multi-crop+dense", precision="bf16")).errors
+    assert (rows["multi-crop+dense"]["top1"], rows["multi-crop+dense"]["images"]) == (whole.top1, whole.images)
     assert rows["center"]["images"] == 21
     assert rows["train dense@36,40"]["images"] == 50
     assert rows["train dense@36,40"]["command"].endswith(

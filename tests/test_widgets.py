@@ -132,6 +132,7 @@ def test_the_deconvnet_explorer_follows_layer_and_map(shown: Shown) -> None:
     channel.value = 15
     layer.value = "relu1"
     titles = [picture.get_suptitle() for picture in shown]
+    assert len(titles) == 3  # one picture a change, also where the map changes with the layer
     assert titles[0].startswith(f"relu4의 맵 {strongest}, 활성값 ")
     assert titles[1].startswith("relu4의 맵 15, ")
     assert titles[-1].startswith("relu1의 맵 3, ")

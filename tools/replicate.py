@@ -30,7 +30,7 @@ from verdicts import claims, counted, order, rendered
 from paperlib import RECIPES, runs
 from paperlib.errors import PaperlibError
 from paperlib.files import write_json
-from paperlib.protocols import Protocol, SplitName, evaluate_run
+from paperlib.protocols import Predictions, Protocol, SplitName, evaluate_run, fuse
 from paperlib.training.run import run
 
 HERE = Path(__file__).parent
@@ -108,20 +108,28 @@ def count(out: Path) -> int:
             wanted.setdefault(name, {})[protocol] = None
     for name, seed in order():
         folder = place(out, name, seed)
+        made: dict[tuple[Any, ...], Predictions] = {}
         for protocol in wanted.get(name, ()) if runs.finished(folder) else ():
             rows, wrong = counted(folder)
             if protocol not in rows:
-                rows[protocol], wrong[protocol] = counts(folder, protocol)
+                rows[protocol], wrong[protocol] = counts(folder, protocol, made)
                 np.savez_compressed(folder / "wrong.npz", **wrong)
                 write_json(folder / "evaluation.json", rows)
                 speaker(f"{name} seed {seed}")(f"{protocol}: {rows[protocol]['top1']:.2f}%")
     return 0
 
 
-def counts(folder: Path, words: str) -> tuple[dict[str, Any], np.ndarray]:
-    """A row of evaluation.json with what repeats it, and the wrong images as packed bits."""
+def counts(folder: Path, words: str, made: dict[tuple[Any, ...], Predictions]) -> tuple[dict[str, Any], np.ndarray]:
+    """A row of evaluation.json with what repeats it, and the wrong images as packed bits.
+
+    `made` keeps the predictions of the run: multi-crop+dense is their mean, and no pass is made twice.
+    """
     protocol, split = wish(words)
-    found = evaluate_run(folder, protocol, split)
+    parts = [(name, protocol.scales, split) for name in protocol.name.split("+")]
+    for part in parts:
+        if part not in made:
+            made[part] = evaluate_run(folder, replace(protocol, name=part[0]), split)
+    found = fuse([made[part] for part in parts])
     command = ["paperlib evaluate", folder.as_posix(), "--protocol", protocol.name, "--split", split]
     command += ["--precision", protocol.precision, "--scales", *map(str, found.scales)]
     wrong = found.posteriors.argmax(dim=1) != found.labels

@@ -1,6 +1,7 @@
 """Sphinx extension: what needs the repository's public address is shown once `nox -s address` has set it, not before.
 
-Until then no button leads to Colab, Kaggle or the source. Text that needs the address stands in `{only} address`.
+Until then no button leads to Colab, Kaggle or the source; text that needs the address stands in `{only} address`.
+Colab and Kaggle open the copies that `tools/guests.py` writes, on the branch `notebooks`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 PLACEHOLDER = "OWNER"  # what stands in place of the owner before the address is set
-KAGGLE = "https://kaggle.com/kernels/welcome?src="
+GITHUB = "https://github.com/"
+COLAB = "https://colab.research.google.com/github/"
+KAGGLE = "https://kaggle.com/kernels/welcome?src=" + GITHUB
 
 
 def is_set(url: str) -> bool:
-    return bool(url) and PLACEHOLDER not in url.split("/")
+    return url.startswith(GITHUB) and PLACEHOLDER not in url.split("/")
 
 
 def show_or_hide(app: Sphinx, config: Config) -> None:
@@ -28,19 +31,23 @@ def show_or_hide(app: Sphinx, config: Config) -> None:
     options["launch_buttons"] = {}
 
 
-def add_kaggle(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """A link beside Colab's on the pages that are notebooks."""
-    options = app.config.html_theme_options
-    if "address" not in app.tags or not str(context.get("page_source_suffix", "")).endswith(".ipynb"):
+def open_the_copies(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """On a notebook's page the launch buttons lead to its copies."""
+    url = app.config.html_theme_options.get("repository_url", "")
+    if not is_set(url) or not str(context.get("page_source_suffix", "")).endswith("ipynb"):
         return
-    source = f"{options['repository_url']}/blob/{options.get('repository_branch', 'main')}/{page}.ipynb"
-    link = {"type": "link", "text": "Kaggle", "url": KAGGLE + source, "icon": "fas fa-k", "tooltip": "Kaggle에서 열기"}
+    copy = f"{url.removeprefix(GITHUB)}/blob/notebooks/{page.removeprefix('book/')}.ipynb"
     for group in context.get("header_buttons", []):
         if group.get("label") == "launch-buttons":
-            group["buttons"].append(link)
+            for button in group["buttons"]:
+                if button["text"] == "Colab":
+                    button["url"] = COLAB + copy
+            group["buttons"].append(
+                {"type": "link", "text": "Kaggle", "tooltip": "Kaggle에서 열기", "url": KAGGLE + copy}
+            )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.connect("config-inited", show_or_hide, priority=950)
-    app.connect("html-page-context", add_kaggle, priority=950)
+    app.connect("config-inited", show_or_hide, priority=950)  # after Jupyter Book has filled the theme's options
+    app.connect("html-page-context", open_the_copies, priority=502)  # after the theme has made its buttons
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,6 +26,7 @@ LIVE = ROOT / "book" / "_static" / "live"
 RUNS = ROOT / "paperlib" / "assets" / "runs"
 
 
+FAMILIES = ("alexnet", "zfnet", "vgg", "resnet", "densenet")  # of the builder
 CALTECH = ("vgg-caltech", "zfnet-caltech", "alexnet-caltech")
 
 
@@ -89,26 +90,26 @@ class explorer(nodes.General, nodes.Element):
 
 
 class ExplorerDirective(Directive):
-    """`:::{explorer} NAME`; the option `network` chooses one of its networks to begin with."""
+    """`:::{explorer} NAME`; the option `start` chooses the network to begin with."""
 
     required_arguments = 1
-    option_spec = {"network": directives.unchanged}  # noqa: RUF012  docutils reads it so
+    option_spec = {"start": directives.unchanged}  # noqa: RUF012  docutils reads it so
 
     def run(self) -> list[nodes.Node]:
         (name,) = self.arguments
         if name not in EXPLORERS:
             raise self.error(f"no explorer {name!r}; there are {', '.join(EXPLORERS)}")
-        network = self.options.get("network", "")
-        if network and network not in EXPLORERS[name].networks:
-            raise self.error(f"explorer {name} has no network {network!r}")
-        return [explorer(name=name, network=network)]
+        start, starts = self.options.get("start", ""), EXPLORERS[name].networks or FAMILIES
+        if start and start not in starts:
+            raise self.error(f"explorer {name} has no network {start!r}; it has {', '.join(starts)}")
+        return [explorer(name=name, start=start)]
 
 
 def visit_explorer(translator: Any, node: explorer) -> None:
     """The root that live.js fills. Without JavaScript it is a titled box with one sentence."""
     name = node["name"]
     title, still, networks, _ = EXPLORERS[name]
-    values = {"explorer": name, "state": "idle", "network": node["network"]}
+    values = {"explorer": name, "state": "idle", "start": node["start"]}
     for network in networks:
         run = json.loads((LIVE / "networks" / f"{network}.json").read_text(encoding="utf-8"))["run"]
         size = (RUNS / run / "weights.safetensors").stat().st_size * 4 // 3  # as base64

@@ -30,11 +30,12 @@ def recorded_runs() -> dict[str, str]:
     lines: dict[str, list[str]] = {}
     for name in runs.recorded_runs():
         recipe, _, seed = name.partition("/")
+        lines.setdefault(recipe, [])
         if (runs.find(name) / "evaluation.json").exists():
             tests = runs.read_evaluation(name)
             test = next(key for key in ("center", "test", "dense") if key in tests)
-            lines.setdefault(recipe, []).append(f"{seed} {test} {tests[test]['top1']:.2f}%".lstrip())
-    return {recipe: ", ".join(errors) for recipe, errors in lines.items()}
+            lines[recipe].append(f"{seed} {test} {tests[test]['top1']:.2f}%".lstrip())
+    return {recipe: ", ".join(errors) or "no test error" for recipe, errors in lines.items()}
 
 
 def print_table(rows: Mapping[str, str]) -> None:

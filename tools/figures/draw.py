@@ -1,7 +1,7 @@
 """A small pen for the book's drawings: shapes in the theme's colours, text that stays legible on a phone.
 
-Colours are CSS variables that `book/_static/figures.css` sets for both themes; what stands after the comma is used where
-a drawing is shown alone. Every drawing is WIDTH units wide: at 350 px, a phone's column, 12 units are 10 px.
+Colours are CSS variables that `book/_static/figures.css` sets for both themes; what stands after the comma is used
+where a drawing is shown alone. A drawing is WIDTH units wide: at 350 px, a phone's column, 12 units are 10 px.
 """
 
 import re
@@ -11,7 +11,9 @@ from math import atan2, cos, sin
 
 WIDTH = 420
 SMALL, NORMAL, LARGE = 12, 13, 15  # units; nothing is smaller than SMALL
-FONTS = "Pretendard, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', NanumGothic, sans-serif"
+FONTS = (
+    "Pretendard, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', NanumGothic, sans-serif"
+)
 COLOURS = {
     "ink": "currentColor",
     "mute": "var(--fig-mute, #73777f)",
@@ -32,20 +34,20 @@ def number(value: float) -> str:
 
 
 class Drawing:
-    """One SVG: shapes in the order in which they were drawn. `title` names it, `alt` says what it shows."""
+    """One SVG: shapes in the order in which they were drawn."""
 
-    def __init__(self, height: float, title: str, alt: str, width: float = WIDTH) -> None:
-        self.width, self.height, self.title, self.alt = width, height, title, alt
+    def __init__(self, height: float, width: float = WIDTH) -> None:
+        self.width, self.height = width, height
         self.shapes: list[str] = []
 
-    def svg(self) -> str:
-        """The file's text."""
+    def svg(self, title: str, alt: str) -> str:
+        """The file's text. `title` names the drawing, `alt` says what it shows to those who do not see it."""
         size = f"{number(self.width + 8)} {number(self.height + 6)}"  # a margin for outlines
         head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-4 -3 {size}" role="img" color="#73777f"'
         lines = [
             f'{head} font-family="{FONTS}">',
-            f"<title>{escape(self.title)}</title>",
-            f"<desc>{escape(self.alt)}</desc>",
+            f"<title>{escape(title)}</title>",
+            f"<desc>{escape(alt)}</desc>",
             *self.shapes,
             "</svg>",
         ]
@@ -56,7 +58,9 @@ class Drawing:
         place = " ".join(f'{k}="{number(v) if not isinstance(v, str) else v}"' for k, v in where.items())
         paint = f'fill="{COLOURS[colour]}" fill-opacity="{fill:g}"' if fill else 'fill="none"'
         if line:
-            paint += f' stroke="{COLOURS[colour]}" stroke-width="{line:g}"' + (f' stroke-dasharray="{dash}"' * bool(dash))
+            paint += f' stroke="{COLOURS[colour]}" stroke-width="{line:g}"' + (
+                f' stroke-dasharray="{dash}"' * bool(dash)
+            )
         self.shapes.append(f"<{tag} {place} {paint}/>")
 
     def rect(
@@ -145,7 +149,9 @@ class Drawing:
                 if value != "":
                     self.text(x + (j + 0.5) * side, y + (i + 0.5) * side + size * 0.36, str(value), size)
 
-    def slab(self, x: float, y: float, w: float, side: float, colour: str, fill: float = 0.2, slope: float = 0.22) -> float:
+    def slab(
+        self, x: float, y: float, w: float, side: float, colour: str, fill: float = 0.2, slope: float = 0.22
+    ) -> float:
         """A feature map seen from the side: `w` thick, `side` high, centred on y. Returns the x of its right edge."""
         shift, top, bottom = side * slope, y - side / 2, y + side / 2
         a, b = (x, top + shift / 2), (x + w, top + shift / 2)

@@ -1,23 +1,18 @@
 """Drawings of the ResNet chapter. Numbers: arXiv 1512.03385 and the package's table and layer tables."""
 
-from math import comb
-
 import torch
-from draw import LARGE, NORMAL, SMALL, Drawing
+from draw import NORMAL, SMALL, Drawing
 from nets import input_image, mega, stages, table
 
 from paperlib import build
 from paperlib.models.resnet import TABLE_1
 
-TABLE_2 = {"plain": {18: 27.94, 34: 28.54}, "ResNet": {18: 27.88, 34: 25.03}}  # 10-crop top-1 error, %
-TABLE_6 = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43, 1202: 7.93}  # CIFAR-10 test error, %
 OPTIONS = {"A": 25.03, "B": 24.52, "C": 24.19}  # Table 3, ResNet-34
 
 
 def architecture() -> Drawing:
     """ResNet-34 at the scale of the other three papers; a slab is a block of two layers."""
-    d = Drawing(232, "ResNet-34의 구조", "7×7 합성곱과 풀링 뒤로 두 층짜리 블록이 3, 4, 6, 3개 이어지고 특징 맵은 56, 28, 14, 7 픽셀로 준다. "
-                "블록마다 위로 지름길이 지나간다.")  # fmt: skip
+    d = Drawing(232)
     d.heading("ResNet-34")
     d.text(420, 14, f"가중치 계층 34개 · 파라미터 {mega(table('resnet34').params)}", SMALL, "mute", "right")
     x = input_image(d, 0, 104, 224)
@@ -39,7 +34,7 @@ def architecture() -> Drawing:
 
 def block() -> Drawing:
     """A plain block beside a residual block: what the layers have to learn."""
-    d = Drawing(300, "plain 블록과 잔차 블록", "왼쪽 plain 블록은 두 계층이 H(x)를 통째로 배운다. 오른쪽 잔차 블록은 두 계층이 F(x)만 배우고 지름길로 온 x를 더해 F(x) + x를 낸다.")
+    d = Drawing(300)
     right = 276
     for x, words, tone in ((84, "plain 블록", "mute"), (right, "잔차 블록", "green")):
         d.heading(words, x, 16, tone, "middle")
@@ -56,7 +51,11 @@ def block() -> Drawing:
     d.arrow((right, 180), (right, 201), line=2)
     d.circle(right, 213, 11, "green", 0.25, 1.8)
     d.text(right, 219, "+", 18, weight=700)
-    d.path(f"M{right} 62H{right + 72}Q{right + 92} 62 {right + 92} 82V193Q{right + 92} 213 {right + 72} 213H{right + 20}", "green", 3)
+    d.path(
+        f"M{right} 62H{right + 72}Q{right + 92} 62 {right + 92} 82V193Q{right + 92} 213 {right + 72} 213H{right + 20}",
+        "green",
+        3,
+    )
     d.head(right + 12, 213, 3.14159, "green", 10)
     d.text(right + 100, 133, "지름길", NORMAL, "green", "left", 700)
     d.text(right + 100, 152, "x", 16, "green", "left", 700)
@@ -68,49 +67,9 @@ def block() -> Drawing:
     return d
 
 
-def degradation() -> Drawing:
-    """Table 2 as two lines between 18 and 34 layers."""
-    d = Drawing(268, "깊이를 늘리면", "18층에서 34층으로 깊어질 때 plain의 top-1 오류는 27.94에서 28.54로 늘고 ResNet은 27.88에서 25.03으로 준다.")
-    at = lambda error: 40 + (28.9 - error) / (28.9 - 24.6) * 190  # noqa: E731
-    left, right = 120, 290
-    for x, words in ((left, "18층"), (right, "34층")):
-        d.lines([(x, 26), (x, 236)], "mute", 0.7)
-        d.text(x, 258, words, LARGE, weight=700)
-    for name, tone in (("plain", "red"), ("ResNet", "green")):
-        a, b = TABLE_2[name][18], TABLE_2[name][34]
-        d.lines([(left, at(a)), (right, at(b))], tone, 3.5)
-        for x, v in ((left, a), (right, b)):
-            d.circle(x, at(v), 5.5, tone, 1, 0)
-        d.text(right + 14, at(b) + 5, f"{b:.2f}", 16, tone, "left", 700)
-        d.text(right + 14, at(b) + 24, f"{name} {b - a:+.2f}".replace("-", "−"), NORMAL, tone, "left")
-    d.text(left - 14, at(28.2), f"{TABLE_2['plain'][18]:.2f}", 16, "red", "right", 700)
-    d.text(left - 14, at(27.62), f"{TABLE_2['ResNet'][18]:.2f}", 16, "green", "right", 700)
-    d.text(0, 14, "ImageNet top-1 오류 (%)", SMALL, "mute", "left")
-    return d
-
-
-def identity() -> Drawing:
-    """The solution by construction of section 3.1."""
-    d = Drawing(216, "지어서 보이는 해", "20층 네트워크 뒤에 항등 함수인 층을 더하면 56층이 되지만 출력은 그대로다. 그런데 학습은 이 해를 찾지 못한다.")
-    for y, words, tone in ((22, "학습한 20층", "green"), (104, "항등 층을 더해 지은 56층", "green")):
-        d.text(0, y, words, 14, tone, "left", 700)
-    for y, extra in ((34, 0), (116, 18)):
-        for i in range(10):
-            d.rect(i * 14, y, 10.5, 34, "green", 0.55, 0, r=2)
-        for i in range(extra):
-            d.rect(140 + i * 14 * 0.8, y, 8.5, 34, "green", 0.0, 1.2, r=2, dash="2 2")
-        end = 140 + extra * 11.2
-        d.arrow((end + 4, y + 17), (end + 22, y + 17), line=2)
-        d.text(end + 28, y + 22, "출력", 14, anchor="left", weight=700)
-    d.lines([(141, 158), (141, 163), (338, 163), (338, 158)], "mute", 1)
-    d.text(240, 180, "받은 것을 그대로 넘기는 층: 출력도 오류도 같다", SMALL, "mute")
-    d.text(0, 208, "이 해가 있는데도 plain-56의 학습 오류는 plain-20보다 크다.", 14, "red", "left", 700)
-    return d
-
-
 def shortcuts() -> Drawing:
     """Options A, B and C where a stage begins and inside it."""
-    d = Drawing(318, "지름길의 세 선택지", "A는 모자라는 채널을 0으로 채우고, B는 모양이 바뀌는 곳만 1×1 합성곱으로 투영하고, C는 모든 지름길을 투영한다. ResNet-34의 top-1 오류는 25.03, 24.52, 24.19다.")
+    d = Drawing(318)
     said = {"A": "0으로 채운다", "B": "바뀌는 곳만 투영", "C": "모두 투영"}
     plain = table("plain34").params
     for i, (option, error) in enumerate(OPTIONS.items()):
@@ -141,11 +100,18 @@ def shortcuts() -> Drawing:
 
 def zero_padding() -> Drawing:
     """Option A on channels: 64 maps of 56 px become 128 of 28 px without a parameter."""
-    d = Drawing(236, "선택지 A: 0으로 채우기", "64채널 56 픽셀 맵을 두 칸마다 하나씩 읽어 28 픽셀로 줄이고, 나머지 64채널을 0으로 채워 128채널로 만든다.")
+    d = Drawing(236)
     d.text(62, 16, "64채널, 56 px", 14, weight=700)
     d.text(196, 16, "64채널, 28 px", 14, weight=700)
     d.text(348, 16, "128채널, 28 px", 14, "green", weight=700)
-    d.grid(8, 36, [[""] * 6] * 6, 18, "green", {(r, c): ("green", 0.6 if r % 2 == c % 2 == 0 else 0.08) for r in range(6) for c in range(6)})
+    d.grid(
+        8,
+        36,
+        [[""] * 6] * 6,
+        18,
+        "green",
+        {(r, c): ("green", 0.6 if r % 2 == c % 2 == 0 else 0.08) for r in range(6) for c in range(6)},
+    )
     d.arrow((124, 90), (152, 90), line=2)
     d.grid(170, 63, [[""] * 3] * 3, 18, "green", {(r, c): ("green", 0.6) for r in range(3) for c in range(3)})
     d.arrow((232, 90), (260, 90), line=2)
@@ -164,19 +130,31 @@ def zero_padding() -> Drawing:
 def bottleneck() -> Drawing:
     """Two 3x3 at 64 channels beside 1x1, 3x3, 1x1 at 256: nearly the same number of weights."""
     basic, narrow = 2 * 9 * 64 * 64, 256 * 64 + 9 * 64 * 64 + 64 * 256
-    d = Drawing(318, "기본 블록과 병목 블록", f"기본 블록은 64채널에서 3×3을 두 번, 병목 블록은 256채널을 1×1로 64로 줄여 3×3을 하고 다시 1×1로 256으로 늘린다. 가중치는 {basic:,}개와 {narrow:,}개다.")
+    d = Drawing(318)
     d.heading("기본 블록", 100, 16, "mute", "middle")
     d.heading("병목 블록", 306, 16, "green", "middle")
-    for x, widths, kernels, tone in ((100, (64, 64, 64), ("3×3", "3×3"), "mute"), (306, (256, 64, 64, 256), ("1×1", "3×3", "1×1"), "green")):
+    for x, widths, kernels, tone in (
+        (100, (64, 64, 64), ("3×3", "3×3"), "mute"),
+        (306, (256, 64, 64, 256), ("1×1", "3×3", "1×1"), "green"),
+    ):
         step = 210 / len(kernels)
         ys = [40 + step * i for i in range(len(widths))]
-        for (y, w), (y2, w2), kernel in zip(zip(ys, widths, strict=True), list(zip(ys, widths, strict=True))[1:], kernels, strict=False):
+        for (y, w), (y2, w2), kernel in zip(
+            zip(ys, widths, strict=True), list(zip(ys, widths, strict=True))[1:], kernels, strict=False
+        ):
             half, half2 = w * 0.34, w2 * 0.34
             d.polygon([(x - half, y + 14), (x + half, y + 14), (x + half2, y2), (x - half2, y2)], tone, 0.14, 0)
             d.text(x, (y + y2) / 2 + 12, kernel, 15, weight=700)
         for y, w in zip(ys, widths, strict=True):
             d.rect(x - w * 0.34, y, w * 0.68, 14, tone, 0.7, 0, r=2)
-            d.text(x + w * 0.34 + 8 if w < 100 else x, y + 11.5, f"{w}채널" if w < 100 else f"{w}채널", SMALL, "ink", "left" if w < 100 else "middle")
+            d.text(
+                x + w * 0.34 + 8 if w < 100 else x,
+                y + 11.5,
+                f"{w}채널",
+                SMALL,
+                "ink",
+                "left" if w < 100 else "middle",
+            )
     d.text(100, 290, f"가중치 {basic:,}", 14, "mute", weight=700)
     d.text(306, 290, f"가중치 {narrow:,}", 14, "green", weight=700)
     d.text(210, 312, "네 배 넓은 채널을 같은 값에 잇는다", NORMAL)
@@ -185,7 +163,7 @@ def bottleneck() -> Drawing:
 
 def pre_activation() -> Drawing:
     """Where ReLU stands after the addition, and where it does not: eq. (1)-(5) need the second."""
-    d = Drawing(330, "더한 뒤의 ReLU", "왼쪽 2015년 블록은 합성곱, BN, ReLU 순서이고 더한 뒤에 ReLU가 있다. 오른쪽 2016년 사전 활성화 블록은 BN, ReLU, 합성곱 순서이고 더한 뒤에 아무것도 없다.")
+    d = Drawing(330)
     orders = ((110, "2015년의 블록", ("합성곱", "BN", "ReLU", "합성곱", "BN"), True, "green"),
               (310, "사전 활성화 블록", ("BN", "ReLU", "합성곱", "BN", "ReLU", "합성곱"), False, "violet"))  # fmt: skip
     for x, words, parts, relu_after, tone in orders:
@@ -196,7 +174,17 @@ def pre_activation() -> Drawing:
         y = 52.0
         for part in parts:
             active = part == "ReLU"
-            d.box(x - 34, y, 90, 26, part, "red" if active else tone, 0.2 if active else 0.12, NORMAL, 700 if active else 400)
+            d.box(
+                x - 34,
+                y,
+                90,
+                26,
+                part,
+                "red" if active else tone,
+                0.2 if active else 0.12,
+                NORMAL,
+                700 if active else 400,
+            )
             y += 31
         d.path(f"M{x + 10} {y - 5}V{258}H{x - 58}", tone, 1.8)
         d.circle(x - 70, 258, 9, tone, 1, 0)
@@ -210,31 +198,6 @@ def pre_activation() -> Drawing:
     return d
 
 
-def paths() -> Drawing:
-    """Three blocks unrolled: two ways through each, eight paths in all, counted by length."""
-    blocks = 3
-    d = Drawing(246, "펼친 경로", "블록 셋을 펼치면 블록마다 지나거나 건너뛰어 여덟 경로가 된다. 길이가 0, 1, 2, 3인 경로는 1, 3, 3, 1개다.")
-    for i in range(blocks):
-        x = 58 + i * 116
-        d.box(x, 60, 64, 36, f"블록 {i + 1}", "green", 0.2, weight=700)
-        d.arrow((x - 40, 78), (x - 2, 78), line=2)
-        d.arc(x - 28, x + 82, 76, 42, "green", 2.6)
-        d.circle(x + 84, 78, 6, "green", 1, 0)
-    d.arrow((380, 78), (410, 78), line=2)
-    d.text(6, 83, "x", 17, weight=700)
-    d.text(0, 14, "블록마다 지나거나 건너뛴다: 2 × 2 × 2 = 8", 14, "green", "left", 700)
-    d.text(0, 136, "지나는 블록의 수", SMALL, "mute", "left")
-    for k in range(blocks + 1):
-        n = comb(blocks, k)
-        x = 116 + k * 78
-        d.text(x + 18, 136, f"{k}개", NORMAL, weight=700)
-        for j in range(n):
-            d.rect(x, 206 - j * 22, 36, 18, "green", 0.25 + 0.15 * k, 0, r=2)
-        d.text(x + 18, 240, f"{n}", 15, "green", weight=700)
-    d.text(0, 240, "경로의 수", SMALL, "mute", "left")
-    return d
-
-
 def backbone() -> Drawing:
     """C2 to C5 and what a feature pyramid makes of them."""
     rows = table("resnet50")
@@ -244,20 +207,26 @@ def backbone() -> Drawing:
         for c, stage in last.items():
             if stage in row.name and len(row.shape) == 3:
                 shapes[c] = row.shape
-    d = Drawing(316, "백본의 네 스테이지", "ResNet-50의 conv2_x에서 conv5_x까지가 56, 28, 14, 7 픽셀의 특징 맵을 낸다. FPN은 그 출력을 1×1 합성곱으로 256채널에 맞춘 뒤 위에서 내려온 맵과 더한다.")
+    d = Drawing(316)
     d.heading("백본 (ResNet-50)", 0, 14, "green")
     d.heading("FPN", 330, 14, "blue", "middle")
     for i, (c, stage) in enumerate(reversed(last.items())):
         channels, side, _ = shapes[c]
         y, half = 52 + i * 68, side * 0.95 + 14
-        d.polygon([(96 - half, y + 12), (96 + half - 12, y + 12), (96 + half, y - 6), (96 - half + 12, y - 6)], "green", 0.3)
+        d.polygon(
+            [(96 - half, y + 12), (96 + half - 12, y + 12), (96 + half, y - 6), (96 - half + 12, y - 6)], "green", 0.3
+        )
         d.text(96, y + 32, f"{stage} · {side} px · {channels:,}채널", SMALL, "ink")
         d.arrow((180, y + 3), (242, y + 3), colour="orange", line=2)
         d.text(210, y - 5, "1×1", NORMAL, "orange", weight=700)
         d.circle(252, y + 3, 8, "blue", 0.25, 1.6)
         d.text(252, y + 8, "+", 14, weight=700)
         wide = half * 0.78
-        d.polygon([(336 - wide, y + 12), (336 + wide - 12, y + 12), (336 + wide, y - 6), (336 - wide + 12, y - 6)], "blue", 0.3)
+        d.polygon(
+            [(336 - wide, y + 12), (336 + wide - 12, y + 12), (336 + wide, y - 6), (336 - wide + 12, y - 6)],
+            "blue",
+            0.3,
+        )
         if i:
             d.arrow((336, y - 34), (336, y - 9), colour="blue", line=2)
             d.text(344, y - 18, "×2", SMALL, "blue", "left")
@@ -267,34 +236,12 @@ def backbone() -> Drawing:
     return d
 
 
-def depths() -> Drawing:
-    """Table 6: error against depth."""
-    d = Drawing(252, "CIFAR-10의 깊이와 오류", "20층 8.75에서 110층 6.43퍼센트까지 오류가 줄고, 1,202층에서 7.93퍼센트로 다시 는다.")
-    at = lambda error: 40 + (9.0 - error) / (9.0 - 6.0) * 150  # noqa: E731
-    points = [(40 + i * 68, at(error)) for i, error in enumerate(TABLE_6.values())]
-    d.text(0, 14, "시험 오류 (%)", SMALL, "mute", "left")
-    d.lines([(10, 204), (410, 204)], "mute", 0.8)
-    d.lines(points[:-1], "green", 3)
-    d.lines(points[-2:], "red", 3, "5 4")
-    for (x, y), (depth, error) in zip(points, TABLE_6.items(), strict=True):
-        tone = "red" if depth == 1202 else "green"
-        d.circle(x, y, 5.5, tone, 1, 0)
-        d.text(x, y + 24 if depth == 110 else y - 14, f"{error}", LARGE, tone, "left" if depth == 32 else "middle", 700)
-        d.text(x, 224, f"{depth:,}", 14, weight=700)
-    d.text(210, 246, "층수 (간격은 비례하지 않는다)", SMALL, "mute")
-    return d
-
-
 DRAWINGS = {
     "resnet-architecture": architecture,
     "resnet-block": block,
-    "resnet-degradation": degradation,
-    "resnet-identity": identity,
     "resnet-shortcuts": shortcuts,
     "resnet-zero-padding": zero_padding,
     "resnet-bottleneck": bottleneck,
     "resnet-pre-activation": pre_activation,
-    "resnet-paths": paths,
     "resnet-backbone": backbone,
-    "resnet-depths": depths,
 }

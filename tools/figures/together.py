@@ -3,7 +3,12 @@
 from draw import LARGE, NORMAL, PAPER, SMALL, Drawing
 from nets import mega, table
 
-NETS = {"zfnet": ("ZFNet", 2013), "vgg16": ("VGG-16", 2014), "resnet34": ("ResNet-34", 2015), "densenet121": ("DenseNet-121", 2016)}
+NETS = {
+    "zfnet": ("ZFNet", 2013),
+    "vgg16": ("VGG-16", 2014),
+    "resnet34": ("ResNet-34", 2015),
+    "densenet121": ("DenseNet-121", 2016),
+}
 COLOUR = {"zfnet": "orange", "vgg16": "blue", "resnet34": "green", "densenet121": "violet"}
 
 
@@ -18,21 +23,19 @@ def layers(name: str) -> list[tuple[int, int]]:
 
 def poster() -> Drawing:
     """The four nets at one scale: a bar is a layer, its height the side of its map, the disc the parameters."""
-    d = Drawing(480, "네 논문의 네트워크", "ZFNet 8층, VGG-16 16층, ResNet-34 34층, DenseNet-121 121층을 같은 축척의 막대로 그린다. 막대 하나가 계층이고 높이는 특징 맵의 한 변이다. "
-                "오른쪽 원의 넓이는 파라미터 수다. 네트워크는 길어지고 원은 VGG-16 뒤로 작아진다.")  # fmt: skip
-    step = 322 / 121
+    d = Drawing(414)
+    step = 316 / 121
     for i, (name, (title, year)) in enumerate(NETS.items()):
-        base, tone, bars = 122 + i * 114, COLOUR[name], layers(name)
-        d.text(0, base - 76, title, LARGE, tone, "left", 700)
-        d.text(322, base - 76, f"{year}", SMALL, "mute", "right")
+        base, tone, bars = 102 + i * 98, COLOUR[name], layers(name)
+        d.text(316, base - 56, title, 17, tone, "right", 700)
+        d.text(316, base - 38, f"{year}년 · {len(bars)}층", NORMAL, "mute", "right")
         for j, (channels, side) in enumerate(bars):
             h = 5 + 4.0 * side**0.5
             d.rect(j * step, base - h, step - 0.6, h, tone, 0.35 + 0.6 * min(channels, 1024) / 1024, 0, r=0.6)
-        d.lines([(0, base + 1), (322, base + 1)], "mute", 0.5)
-        d.text(0, base + 17, f"{len(bars)}층", NORMAL, "ink", "left", 700)
+        d.lines([(0, base + 1), (316, base + 1)], "mute", 0.5)
         params = table(name).params
-        d.circle(376, base - 36, 36 * (params / 138.4e6) ** 0.5, tone, 0.4, 1.2)
-        d.text(376, base + 17, mega(params), NORMAL, tone, weight=700)
+        d.circle(376, base - 38, 34 * (params / 138.4e6) ** 0.5, tone, 0.4, 1.2)
+        d.text(376, base + 13, mega(params), NORMAL, tone, weight=700)
     d.text(0, 14, "막대 하나 = 가중치 계층 하나", SMALL, "mute", "left")
     d.text(376, 14, "원 = 파라미터", SMALL, "mute")
     return d
@@ -41,7 +44,7 @@ def poster() -> Drawing:
 def processes() -> Drawing:
     """One step on four processes: shares of the batch, gradients averaged, the same update."""
     n, batch = 4, 256
-    d = Drawing(342, "여러 프로세스의 학습 한 번", f"배치 {batch}장을 프로세스 {n}개가 {batch // n}장씩 나누어 순전파와 역전파를 하고, 기울기를 평균해 모두 똑같이 갱신한다.")
+    d = Drawing(342)
     d.box(110, 0, 200, 34, f"배치 {batch}장", "blue", 0.2, LARGE, 700)
     for i in range(n):
         x = 4 + i * 105
@@ -63,7 +66,7 @@ def processes() -> Drawing:
 
 def run_folder() -> Drawing:
     """What a run leaves and who reads it."""
-    d = Drawing(252, "학습 폴더", "paperlib train이 만드는 폴더에는 recipe.json, metrics.csv, state, weights.safetensors 파일가 있다. 같은 명령을 다시 치면 state에서 이어 간다.")
+    d = Drawing(252)
     d.rect(0, 8, 184, 40, "blue", 0.15, 1.4, r=5)
     d.text(92, 33, "runs/내-실험/", LARGE, "ink", weight=700)
     files = (("recipe.json", "무엇을 어떤 값으로 학습했나", "실험을 되풀이한다", "ink"),
@@ -81,9 +84,12 @@ def run_folder() -> Drawing:
 
 def splits() -> Drawing:
     """Train, validation, test: what each is for, and the test set once."""
-    d = Drawing(214, "데이터를 셋으로 나눈다", "학습 데이터로 가중치를 배우고, 검증 데이터로 설정을 고르고, 시험 데이터는 마지막에 한 번만 본다.")
-    parts = (("학습", 0, 250, "blue", "가중치를 배운다", "에폭마다"), ("검증", 256, 66, "green", "설정을 고른다", "여러 번"),
-             ("시험", 336, 84, "orange", "결과를 적는다", "한 번만"))  # fmt: skip
+    d = Drawing(214)
+    parts = (
+        ("학습", 0, 250, "blue", "가중치를 배운다", "에폭마다"),
+        ("검증", 256, 66, "green", "설정을 고른다", "여러 번"),
+        ("시험", 336, 84, "orange", "결과를 적는다", "한 번만"),
+    )
     for name, x, w, tone, use, times in parts:
         d.box(x, 30, w, 56, name, tone, 0.25, 17, 700)
         d.arrow((x + w / 2, 90), (x + w / 2, 118), colour=tone, line=2)
@@ -98,8 +104,13 @@ def splits() -> Drawing:
 
 def lesson() -> Drawing:
     """How a notebook goes: predict, build by hand, compare with the package, experiment."""
-    d = Drawing(150, "노트북 한 편의 순서", "예측을 적고, 새 블록을 손으로 짜고, 같은 가중치로 패키지와 출력을 견주고, 논문의 실험을 돌린다.")
-    steps = (("예측", "답을 먼저\n적는다", "mute"), ("손으로", "새 블록 하나를\n직접 짠다", "blue"), ("같은지", "가중치를 옮겨\n출력을 견준다", "green"), ("실험", "논문의 주장을\n확인한다", "orange"))
+    d = Drawing(150)
+    steps = (
+        ("예측", "답을 먼저\n적는다", "mute"),
+        ("손으로", "새 블록 하나를\n직접 짠다", "blue"),
+        ("같은지", "가중치를 옮겨\n출력을 견준다", "green"),
+        ("실험", "논문의 주장을\n확인한다", "orange"),
+    )
     for i, (name, words, tone) in enumerate(steps):
         x = 48 + i * 108
         d.circle(x, 46, 34, tone, 0.18, 1.8)
@@ -112,18 +123,30 @@ def lesson() -> Drawing:
 
 def card(paper: str) -> Drawing:
     """A paper's idea as a sign: switches, a pyramid, a shortcut, arcs."""
-    alts = {"zfnet": "위에서 내려온 신호가 스위치의 위치에 놓인다", "vgg": "3×3 합성곱을 쌓은 피라미드", "resnet": "두 계층 위로 지나는 지름길",
-            "densenet": "앞의 모든 계층에서 오는 호"}  # fmt: skip
-    d, tone = Drawing(110, f"{paper}의 표지", alts[paper], width=200), PAPER[paper]
+    d, tone = Drawing(110, width=200), PAPER[paper]
     if paper == "zfnet":
         shades = {(0, 1): (tone, 0.8), (1, 2): (tone, 0.5), (2, 0): (tone, 0.3), (3, 3): (tone, 1)}
         d.grid(4, 9, [[""] * 4] * 4, 23, tone, shades)
-        d.grid(136, 27, [[""] * 2] * 2, 28, tone, {(0, 0): (tone, 0.8), (0, 1): (tone, 0.5), (1, 0): (tone, 0.3), (1, 1): (tone, 1)})
+        d.grid(
+            136,
+            27,
+            [[""] * 2] * 2,
+            28,
+            tone,
+            {(0, 0): (tone, 0.8), (0, 1): (tone, 0.5), (1, 0): (tone, 0.3), (1, 1): (tone, 1)},
+        )
         d.arrow((132, 55), (102, 55), colour=tone, line=3)
     if paper == "vgg":
         for level in range(4):
             n = 7 - 2 * level
-            d.grid(100 - n * 11, 84 - level * 26, [[""] * n], 22, tone, {(0, j): (tone, 0.2 + 0.25 * level) for j in range(n)})
+            d.grid(
+                100 - n * 11,
+                84 - level * 26,
+                [[""] * n],
+                22,
+                tone,
+                {(0, j): (tone, 0.2 + 0.25 * level) for j in range(n)},
+            )
     if paper == "resnet":
         d.arrow((4, 72), (186, 72), colour=tone, line=3)
         for x in (42, 98):

@@ -1,25 +1,14 @@
 """Drawings of the ZFNet chapter. Numbers: arXiv 1311.2901 and the package's layer table."""
 
-from math import ceil, floor, pi, sin
+from math import ceil, floor
 
 from draw import LARGE, NORMAL, SMALL, Drawing
 from nets import input_image, mega, output, table, tall, thickness
 
-TABLE_3 = {  # layers removed: validation top-1 error, %
-    "다시 만든 AlexNet": ("alexnet", 40.5),
-    "7 제거": ("alexnet-no7", 40.0),
-    "6, 7 제거": ("alexnet-no67", 44.8),
-    "3, 4 제거": ("alexnet-no34", 45.4),
-    "3, 4, 6, 7 제거": ("alexnet-no3467", 71.3),
-}
-PARAMS = {"alexnet": 60_965_224, "no34": 59_268_712, "no7": 44_183_912, "no67": 11_551_080, "no3467": 9_854_568}
-TABLE_4 = {"처음부터 학습": (46.5, 1.7), "ImageNet에서 사전 학습": (86.5, 0.5)}  # Caltech-101, 30 a class, accuracy %
-
 
 def architecture() -> Drawing:
     """Figure 3's net: eight layers with weights."""
-    d = Drawing(236, "ZFNet의 구조", "입력 224 픽셀에서 합성곱 다섯 개가 110, 26, 13, 13, 13 픽셀의 특징 맵을 만들고 "
-                "풀링 뒤 6 픽셀이 되어 완전 연결 계층 셋으로 이어진다.")  # fmt: skip
+    d = Drawing(236)
     d.heading("ZFNet")
     total = mega(table("zfnet").params)
     d.text(420, 14, f"가중치 계층 8개 · 파라미터 {total}", SMALL, "mute", "right")
@@ -44,8 +33,7 @@ def architecture() -> Drawing:
 def ceil_sizes() -> Drawing:
     """Why 110 becomes 55: pooling windows counted with floor and with ceil."""
     side, window, stride = 110, 3, 2
-    d = Drawing(214, "올림으로 센 풀링", "끝에 세 칸이 다 남지 않은 창을 버리면 54칸, 한 칸이 모자라도 쓰면 55칸이 되는 "
-                "것을 110칸 맵의 오른쪽 끝에서 보인다.")  # fmt: skip
+    d = Drawing(214)
     last = floor((side - window) / stride) + 1, ceil((side - window) / stride) + 1
     d.heading(f"{side}칸에 3칸 창을 2칸씩 옮기면?")
     shown, cell, x0, y0 = 9, 32, 66, 62
@@ -69,8 +57,7 @@ def ceil_sizes() -> Drawing:
 
 def deconvnet() -> Drawing:
     """Figure 1: up and down side by side, with the switches of a 4x4 map."""
-    d = Drawing(452, "디컨브넷의 세 단계", "왼쪽은 아래에서 위로 합성곱, ReLU, 최대 풀링을 거치며 최댓값의 위치를 스위치에 적고, "
-                "오른쪽은 위에서 아래로 언풀링, ReLU, 전치한 필터를 거쳐 픽셀로 내려온다.")  # fmt: skip
+    d = Drawing(452)
     map_ = [[1, 0, 2, 1], [0, 5, 0, 3], [4, 1, 0, 0], [0, 2, 1, 6]]
     signal = [[3, 0], [2, 7]]
     tones = {(0, 0): "orange", (0, 1): "blue", (1, 0): "green", (1, 1): "violet"}
@@ -121,8 +108,7 @@ def switch_add() -> Drawing:
     for spot, value in zip(spots, signal, strict=True):
         add[spot] += value
         over[spot] = value
-    d = Drawing(300, "겹친 창의 언풀링", "다섯 칸 1, 0, 5, 0, 2에서 겹친 두 창이 모두 셋째 칸을 고른다. 신호 2와 3이 내려오면 "
-                "더하기는 5, 덮어쓰기는 3을 남긴다.")  # fmt: skip
+    d = Drawing(300)
     cell, x = 44, 100
     hot = {(0, spots[0]): ("orange", 0.4)}
     d.heading("두 창이 같은 칸을 고르면?")
@@ -151,8 +137,7 @@ def masks() -> Drawing:
         "디컨브넷": ([max(s, 0) for s in down], "내려오는 신호의 음수를 지운다"),
         "guided": ([s if u > 0 and s > 0 else 0 for u, s in zip(up, down, strict=True)], "둘 다 지운다"),
     }
-    d = Drawing(292, "ReLU를 내려오는 세 규칙", "올라갈 때 2와 −1이던 두 칸에 신호 −4와 5가 내려온다. 역전파는 −4와 0, "
-                "디컨브넷은 0과 5, guided backpropagation은 0과 0을 내려보낸다.")  # fmt: skip
+    d = Drawing(292)
     show = lambda values: [[str(v).replace("-", "−") for v in values]]  # noqa: E731
     d.text(96, 16, "올라갈 때의 값", 14, weight=700)
     d.grid(56, 28, show(up), 40, size=16, shades={(0, 1): ("red", 0.2)})
@@ -167,38 +152,9 @@ def masks() -> Drawing:
     return d
 
 
-def first_layer() -> Drawing:
-    """A stripe sampled every 4 pixels looks like a slower stripe; every 2 pixels it does not."""
-    period, width = 5.0, 40
-    d = Drawing(264, "스트라이드와 에일리어싱", "5 픽셀마다 되풀이되는 무늬를 4 픽셀 간격으로 읽으면 20 픽셀짜리 느린 무늬로 보이고, "
-                "2 픽셀 간격으로 읽으면 본래 무늬가 남는다.")  # fmt: skip
-    scale = 400 / width
-
-    def wave(every: float, y: float, colour: str, line: float, dash: str = "") -> None:
-        points = [(10 + t / 4 * scale, y - 26 * sin(2 * pi * t / 4 / every)) for t in range(width * 4 + 1)]
-        d.lines(points, colour, line, dash)
-
-    alias = 1 / abs(1 / period - 1 / 4)
-    for y, stride, tone, words in ((74, 4, "red", f"AlexNet, 스트라이드 4: {alias:.0f} 픽셀짜리 가짜 무늬가 보인다"),
-                                   (204, 2, "orange", f"ZFNet, 스트라이드 2: {period:.0f} 픽셀짜리 무늬가 그대로 보인다")):  # fmt: skip
-        d.text(0, y - 46, words, 14, tone, "left", 700)
-        wave(period, y, "mute", 1)
-        points = [(10 + t * scale, y - 26 * sin(2 * pi * t / period)) for t in range(0, width + 1, stride)]
-        if stride == 4:
-            points_alias = [(10 + t / 4 * scale, y + 26 * sin(2 * pi * t / 4 / alias)) for t in range(width * 4 + 1)]
-            d.lines(points_alias, tone, 2.4)
-        else:
-            wave(period, y, tone, 2.4)
-        for x, v in points:
-            d.circle(x, v, 3.2, tone, 1, 0)
-    d.text(210, 258, "점: 필터가 읽는 위치 · 회색 선: 이미지의 무늬", SMALL, "mute")
-    return d
-
-
 def occlusion() -> Drawing:
     """A grey square slides over a cup; the map holds how much of the cup it leaves."""
-    d = Drawing(232, "가림 실험", "회색 정사각형을 사진 위에서 옮겨 가며 정답의 확률을 적는다. 물체를 가린 곳에서 확률이 떨어져 지도에 "
-                "물체의 모양이 드러난다.")  # fmt: skip
+    d = Drawing(232)
     n, cell, x0, y0 = 8, 18, 4, 44
     cup = {(r, c) for r in range(2, 7) for c in range(2, 5)} | {(3, 5), (4, 6), (5, 5)}
     d.heading("가린 사진", x0)
@@ -224,73 +180,11 @@ def occlusion() -> Drawing:
     return d
 
 
-def fields() -> Drawing:
-    """Receptive fields of the five convolutions on the 224 px crop, and what the paper saw there."""
-    seen = {"conv1": "가장자리, 색", "conv2": "모서리, 색과 가장자리", "conv3": "질감, 그물무늬, 글자", "conv4": "개의 얼굴, 새의 다리",
-            "conv5": "자세가 달라도 같은 물체"}  # fmt: skip
-    sizes = {layer: table("zfnet")[layer].receptive_field or 0 for layer in seen}
-    d = Drawing(258, "계층마다 보는 넓이", "224 픽셀 이미지 위에 다섯 합성곱 계층의 수용 영역을 겹친 정사각형으로 그린다. 위로 갈수록 넓게 본다.")
-    scale, x0, y0 = 226 / 224, 2, 28
-    d.rect(x0, y0, 226, 226, "mute", 0.05, 1)
-    d.text(x0 + 6, y0 - 8, "입력 224 × 224", SMALL, "mute", "left")
-    for i, (layer, words) in enumerate(reversed(seen.items())):
-        side = sizes[layer] * scale
-        middle = x0 + 113, y0 + 113
-        d.rect(middle[0] - side / 2, middle[1] - side / 2, side, side, "orange", 0.16, 1.4, r=1)
-        y = 46 + i * 46
-        d.text(242, y, f"{5 - i}계층 · {sizes[layer]} px", 14, "orange", "left", 700)
-        d.text(242, y + 18, words, SMALL, "ink", "left")
-    return d
-
-
-def ablation() -> Drawing:
-    """Table 3's removals: validation error beside the parameters that are left."""
-    d = Drawing(278, "계층을 빼면", "AlexNet에서 계층을 빼고 다시 학습한 검증 오류. 완전 연결 계층 6, 7을 빼면 파라미터는 81 퍼센트 줄고 오류는 44.8 퍼센트, "
-                "합성곱 3, 4까지 빼면 71.3 퍼센트가 된다.")  # fmt: skip
-    d.text(128, 14, "검증 top-1 오류 (%)", 14, "orange", "left", 700)
-    d.text(420, 14, "남은 파라미터", 14, "mute", "right", 700)
-    for i, (words, (name, error)) in enumerate(TABLE_3.items()):
-        y = 34 + i * 48
-        left = PARAMS[name.removeprefix("alexnet-")] / PARAMS["alexnet"]
-        d.text(118, y + 20, words, NORMAL, "ink", "right")
-        d.rect(128, y, error * 2.6, 28, "orange", 0.75 if error > 60 else 0.35, 0, r=2)
-        d.text(136, y + 19, f"{error}", 14, "ink", "left", 700)
-        d.circle(392, y + 14, 15, "mute", 0, 1)
-        d.circle(392, y + 14, 15 * left**0.5, "mute", 0.7, 0)
-        d.text(368, y + 18.5, f"{left:.0%}", SMALL, "mute", "right")
-    return d
-
-
-def transfer() -> Drawing:
-    """Table 4: the same net, with and without what ImageNet taught it."""
-    d = Drawing(246, "특징의 전이", "같은 네트워크를 Caltech-101만으로 처음부터 학습하면 46.5 퍼센트, ImageNet에서 배운 1–7계층을 고정하고 "
-                "소프트맥스만 새로 학습하면 86.5 퍼센트를 맞힌다.")  # fmt: skip
-    for i, (words, (accuracy, spread)) in enumerate(TABLE_4.items()):
-        y, tone = 24 + i * 118, "orange" if i else "mute"
-        d.text(0, y, words, 15, tone, "left", 700)
-        d.text(420, y, "1–7계층은 고정, 소프트맥스만 학습" if i else "여덟 계층을 모두 학습", SMALL, "mute", "right")
-        for j in range(8):
-            fixed = i and j < 7
-            d.rect(j * 23, y + 14, 18, 50, "orange" if i else "mute", 0.5 if fixed else 0.06, 1.2, r=2,
-                   dash="" if fixed else "3 2")  # fmt: skip
-            d.text(j * 23 + 9, y + 44, str(j + 1), SMALL)
-        d.arrow((188, y + 39), (208, y + 39))
-        d.rect(212, y + 20, 208, 38, "mute", 0.08, 0, r=3)
-        d.rect(212, y + 20, 208 * accuracy / 100, 38, tone, 0.55 if i else 0.3, 0, r=3)
-        d.text(222, y + 45, f"{accuracy} ± {spread} %", 17, "ink", "left", 700)
-    d.text(420, 236, "Caltech-101, 클래스마다 30장 (표 4)", SMALL, "mute", "right")
-    return d
-
-
 DRAWINGS = {
     "zfnet-architecture": architecture,
     "zfnet-ceil": ceil_sizes,
     "zfnet-deconvnet": deconvnet,
     "zfnet-switches": switch_add,
     "zfnet-masks": masks,
-    "zfnet-first-layer": first_layer,
     "zfnet-occlusion": occlusion,
-    "zfnet-fields": fields,
-    "zfnet-ablation": ablation,
-    "zfnet-transfer": transfer,
 }

@@ -2,7 +2,7 @@
 live.explorers.builder = (page) => {
   "use strict";
   const { anatomy, element: el } = live;
-  const family = { value: "vgg" }, o = { column: "D", block: "bottleneck", size: "3,4,6,3", shortcut: "B", strideOn: "1x1",
+  const family = { value: page.options.start || "vgg" }, o = { column: "D", block: "bottleneck", size: "3,4,6,3", shortcut: "B", strideOn: "1x1",
     form: "small", n: 16, k: 12, theta: 0.5, bottleneck: true, depth: "121" };
   const SIZES = [["2,2,2,2", "2-2-2-2"], ["3,4,6,3", "3-4-6-3"], ["3,4,23,3", "3-4-23-3"], ["3,8,36,3", "3-8-36-3"],
     ["3,3,3", "3-3-3 (32 px)"], ["5,5,5", "5-5-5 (32 px)"], ["9,9,9", "9-9-9 (32 px)"], ["18,18,18", "18-18-18 (32 px)"]];
@@ -79,7 +79,7 @@ live.explorers.builder = (page) => {
 
   page.body.replaceChildren(
     live.choice("네트워크", [["alexnet", "AlexNet"], ["zfnet", "ZFNet"], ["vgg", "VGG"], ["resnet", "ResNet"],
-      ["densenet", "DenseNet"]], "vgg", (v) => { family.value = v; arrange(); }),
+      ["densenet", "DenseNet"]], family.value, (v) => { family.value = v; arrange(); }),
     chosen, facts, picture,
     el("p", { class: "live-caption" }, "높이는 맵의 크기, 폭은 채널 수(모두 로그). 파랑 합성곱, 주황 완전 연결, 초록 풀링."),
     el("details", {}, el("summary", {}, "계층의 표"), el("div", { class: "live-scroll", tabindex: "0", role: "region", "aria-label": "계층의 표" }, rows)));

@@ -4,7 +4,7 @@ live.explorers.deconvnet = (page) => {
   const { element: el } = live, state = { layer: "relu3", channel: null, overwrite: false, other: "" };
   const NAMES = [["zfnet-caltech", "ZFNet"], ["alexnet-caltech", "AlexNet"], ["vgg-caltech", "VGG"]];
   const STEPS = { unit: "활성값 하나", maxpool: "언풀링", relu: "정류", conv: "전치 합성곱" };
-  let name = page.options.network || "zfnet-caltech", photo, maps, found, shown;
+  let name = page.options.start || "zfnet-caltech", photo, maps, found, shown;
 
   const view = live.canvas("사진과 수용 영역", (pen, width) => {
     if (!found) return;

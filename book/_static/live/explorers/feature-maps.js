@@ -3,7 +3,7 @@ live.explorers["feature-maps"] = (page) => {
   "use strict";
   const { element: el } = live, state = { layer: null, channel: 0, unit: [0, 0] };
   const NAMES = [["zfnet-caltech", "ZFNet"], ["alexnet-caltech", "AlexNet"], ["vgg-caltech", "VGG"], ["densenet-fashion", "DenseNet"]];
-  let name = page.options.network || "zfnet-caltech", net, photo, found, map;
+  let name = page.options.start || "zfnet-caltech", net, photo, found, map;
 
   const view = live.canvas("사진과 수용 영역", (pen, width) => {
     if (!found) return;

@@ -3,7 +3,7 @@ live.explorers.occlusion = (page) => {
   "use strict";
   const { element: el } = live, state = { size: 32, x: 32, y: 32, label: 0, map: null };
   const NAMES = [["zfnet-caltech", "ZFNet"], ["alexnet-caltech", "AlexNet"], ["vgg-caltech", "VGG"]];
-  let name = page.options.network || "zfnet-caltech", net, photo, square, whole, now;
+  let name = page.options.start || "zfnet-caltech", net, photo, square, whole, now;
 
   const view = live.canvas("사진과 가리는 정사각형", (pen, width) => {
     if (!square) return;
