@@ -63,6 +63,9 @@ def test_fusions_are_means_of_the_posteriors_of_their_runs(record: ModuleType, m
     assert fusions["seven nets, dense"].posteriors[0, 0] == pytest.approx(float(seven))
     tests = record.named_tests(record.E, RECIPES[record.E])
     assert runs.read_evaluation(f"{record.E}/seed0").keys() == tests.keys() | fusions.keys()
+    for key, test in runs.read_provenance(f"{record.E}/seed0").items():
+        if key in fusions:
+            assert test["protocol"].items() >= record.mean_of(key, f"{record.E}/seed0", tests).items()
 
 
 def test_a_run_is_recorded_once_with_rounded_weights(record: ModuleType, tiny_run: Path, tmp_path: Path) -> None:
@@ -75,9 +78,13 @@ def test_a_run_is_recorded_once_with_rounded_weights(record: ModuleType, tiny_ru
     assert sorted(path.name for path in target.iterdir()) == [
         "evaluation.json",
         "metrics.csv",
+        "provenance.json",
         "recipe.json",
         "weights.safetensors",
     ]
+    protocol = runs.read_provenance(target)["dense, several scales"]["protocol"]
+    options = {"pool": None, "precision": "fp32", "memory": 256, "split": "test", "every": 1}
+    assert protocol == {"name": "dense", "scales": [36, 40]} | options
     tensors, _ = runs.read_tensors(target / "weights.safetensors")
     assert {t.dtype for t in tensors.values() if t.is_floating_point()} == {torch.float16}
     (target / "weights.safetensors").unlink()

@@ -10,7 +10,8 @@ Counted on the test images, here and once, under the protocols that the recipe's
   fashion-mnist-resnet*, -plain*, -densenet*              the same; signals.json, of DenseNets cuts.json and the weights
   others                                                  centre crop and dense evaluation, with --scales over these too
 Predictions are stored beside the run as safetensors and not made again. Weights are rounded to float16, and the errors
-are those of the rounded ones. Runs that are not finished are left out, and in a folder of runs those recorded already.
+are those of the rounded ones. provenance.json says where each number comes from. Runs that are not finished are left
+out, and in a folder of runs those recorded already.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from resnet_signals import signals
 
 from paperlib import files, protocols, runs
 from paperlib.protocols import Name, Predictions, Protocol, evaluate_run, fuse
+from paperlib.provenance import write_evaluation
 from paperlib.recipes.recipe import Recipe
 from paperlib.training.folder import save_weights
 
@@ -38,6 +40,7 @@ SEVEN = [  # the networks of the competition (VGG, section 4.4): D at three S, C
     *(f"caltech101-vgg16-{s}" for s in ("s73", "s110", "jitter")),
     *(f"caltech101-{model}-{s}" for model in ("vgg16_1x1", "vgg19") for s in ("s73", "s110")),
 ]
+GROUPS = {"D + E": [D, E], "seven nets": SEVEN}
 Test = partial[Predictions]  # of a run: `evaluate_run` with a protocol and a split
 Tests = Mapping[str, Test]
 
@@ -129,10 +132,32 @@ def copy(run: Path, target: Path, weights: bool) -> None:
         save_weights(target, runs.load_model(run), torch.float16)
 
 
-def write_evaluation(target: Path, predictions: Mapping[str, Predictions]) -> None:
-    """evaluation.json: a row for each test."""
+def write_record(target: Path, predictions: Mapping[str, Predictions], tests: Tests) -> None:
+    """evaluation.json, a row for each test, and provenance.json; predictions without a test are fusions."""
     rows: dict[str, Any] = {key: {"scales": one.scales, **vars(one.errors)} for key, one in predictions.items()}
-    files.write_json(target / "evaluation.json", rows)
+    means = {key: mean_of(key, runs.name_of(target), tests) for key in predictions if key not in tests}
+    write_evaluation(target, rows, {key: options(test) for key, test in tests.items()} | means)
+
+
+def options(test: Test) -> dict[str, Any]:
+    """The protocol of a test with all its options."""
+    chosen = {"split": "test", "every": 1, **test.keywords}
+    return vars(chosen.pop("protocol")) | chosen
+
+
+def mean_of(key: str, run: str, tests: Tests) -> dict[str, Any]:
+    """The tests, RUN: TEST each, of whose posteriors a fusion in Tables 5 and 6 of VGG is the mean."""
+    group, _, test = key.partition(", ")
+    if group in GROUPS:
+        parts = [f"{model}/{run.rpartition('/')[2]}: {test}" for model in GROUPS[group]]
+    else:
+        of = {
+            "multi-crop, three scales": [name for name in tests if name.startswith("multi-crop")],
+            "multi-crop + dense": ["multi-crop", "dense"],
+            "multi-crop + dense, three scales": ["multi-crop, three scales", "dense, three scales"],
+        }
+        parts = [f"{run}: {name}" for name in of[key]]
+    return {"name": "mean of the posteriors", "of": parts, "split": "test", "every": 3}
 
 
 def record(run: Path, target: Path, *, weights: bool = False, scales: tuple[int, ...] = ()) -> None:
@@ -142,14 +167,15 @@ def record(run: Path, target: Path, *, weights: bool = False, scales: tuple[int,
     densenet, residual = "densenet" in name, "resnet" in name or "plain" in name
     weights = weights or (first_cycle and densenet)
     copy(run, target, weights)
-    predictions = evaluate_all(target if weights else run, named_tests(name, recipe, scales), store=run)
+    tests = named_tests(name, recipe, scales)
+    predictions = evaluate_all(target if weights else run, tests, store=run)
     if name in (D, E):
         predictions |= vgg_fusions(run.parent, name)
     if first_cycle and densenet:
         files.write_json(target / "cuts.json", cuts(target))
     if first_cycle and residual:
         files.write_json(target / "signals.json", signals(run))
-    write_evaluation(target, predictions)
+    write_record(target, predictions, tests)
 
 
 def main() -> None:

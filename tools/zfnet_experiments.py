@@ -18,7 +18,7 @@ import dataclasses
 from pathlib import Path
 
 import torch
-from record import RECORDED, centre_tests, copy, evaluate_all, write_evaluation
+from record import RECORDED, centre_tests, copy, evaluate_all, options, write_record
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn.functional import pad
@@ -31,6 +31,7 @@ from paperlib.deconvnet import cut, project, top_activations
 from paperlib.figures import signed
 from paperlib.files import write_json
 from paperlib.protocols import Predictions
+from paperlib.provenance import write_provenance
 from paperlib.recipes.recipe import Recipe
 from paperlib.recipes.zfnet import CALTECH_FOLDERS
 from paperlib.training.epoch import make_optimizer
@@ -92,7 +93,8 @@ def evolution(folder: Path) -> None:
         recipe, target = RECIPES[name], RECORDED / name
         models = train_with_snapshots(recipe, folder / name, name)
         copy(folder / name, target, weights=True)
-        write_evaluation(target, evaluate_all(target, centre_tests(recipe), store=folder / name))
+        tests = centre_tests(recipe)
+        write_record(target, evaluate_all(target, tests, store=folder / name), tests)
         if name == "zfnet-caltech":
             maps = {layer: draw_evolution(models, recipe, layer, target / f"evolution-{layer}.jpg") for layer in LAYERS}
             write_json(target / "evolution.json", {"epochs": EPOCHS, "maps": maps})
@@ -123,6 +125,8 @@ def scratch(folder: Path) -> None:
     errors = predictions.errors
     content = {"mean_per_class": accuracy(predictions), "accuracy": 100 - errors.top1, "images": errors.images}
     write_json(RECORDED / name / "accuracy.json", content)
+    protocol = options(centre_tests(RECIPES[name])["test"])
+    write_provenance(RECORDED / name, {"accuracy": protocol}, {"accuracy": errors.images})
 
 
 def probe_features(trained: Path) -> dict[str, list[float]]:
@@ -158,6 +162,10 @@ def transfer(folder: Path) -> None:
     accuracies[f"from scratch {COUNTS[-1]}"] = [accuracy(test(other)) for other in from_scratch]
     copy(trained, RECORDED / name, weights=False)
     write_json(RECORDED / name / "transfer.json", accuracies)
+    protocol = {"name": "softmax classifier on features", "per_class": COUNTS, "folds": FOLDS}
+    half = data.load(f"{CALTECH_FOLDERS}/half-b")
+    images = sum(len(split) for split in (half.train, half.val, half.test))
+    write_provenance(RECORDED / name, {"transfer": protocol}, {"transfer": images})
 
 
 def main() -> None:
