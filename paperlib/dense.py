@@ -30,6 +30,7 @@ class ConvolvedLinear(nn.Module):
         self.weight, self.bias, self.kernel = linear.weight, linear.bias, kernel
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, C, H, W) to (N, outputs, H - kernel + 1, W - kernel + 1) (VGG, section 3.2)."""
         windows = x.unfold(2, self.kernel, 1).unfold(3, self.kernel, 1)  # (N, C, h, w, kernel, kernel)
         windows = windows.permute(0, 2, 3, 1, 4, 5).flatten(3)  # (N, h, w, C * kernel * kernel)
         return F.linear(windows, self.weight, self.bias).permute(0, 3, 1, 2)  # (N, outputs, h, w)
@@ -108,6 +109,7 @@ class _Pooled(nn.Module):
         self.net, self.pool = net, pool
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes) of images (N, 3, H, W) (VGG, section 3.2)."""
         scores = self.net(x).flatten(2)  # (N, classes, h * w)
         if self.pool == "logit":
             return scores.mean(dim=2)

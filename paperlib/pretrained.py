@@ -12,8 +12,8 @@ from paperlib.errors import PaperlibError, unknown
 from paperlib.models import build, densenet, resnet, vgg
 
 
-def pretrained(name: str, file: str | Path | None = None) -> nn.Module:
-    """The net `name` with the weights that torchvision publishes (IMAGENET1K_V1), in evaluation mode.
+def load_pretrained(name: str, file: str | Path | None = None) -> nn.Module:
+    """The model `name` with the weights that torchvision publishes (IMAGENET1K_V1), in evaluation mode.
 
     They are read from `file` (.pth or .safetensors), or downloaded once and their hash checked; no code in them runs.
     They want views of mean (123.675, 116.28, 103.53) and std (58.395, 57.12, 57.375). Raises PaperlibError for a
@@ -22,7 +22,7 @@ def pretrained(name: str, file: str | Path | None = None) -> nn.Module:
     there = torchvision.models.list_models()
     papers = {n: paper for paper in (vgg, resnet, densenet) for n in paper.BUILDERS if n in there}
     if name not in papers:
-        raise unknown("net with published weights", name, papers)
+        raise unknown("model with published weights", name, papers)
     theirs: dict[str, Any] = {"shortcut": "B", "stride_on": "3x3"} if papers[name] is resnet else {}
     model = build(name, **theirs)
     if file is not None and Path(file).suffix != ".safetensors" and torch.__version__ < "2.10":
@@ -40,7 +40,7 @@ def pretrained(name: str, file: str | Path | None = None) -> nn.Module:
     except Exception as error:  # the readers of three formats and the network raise whatever they like
         reason = (str(error) or type(error).__name__).splitlines()[0]
         if file is None:
-            advice = f"offline, give a file that holds them: pretrained({name!r}, FILE)"
+            advice = f"offline, give a file that holds them: load_pretrained({name!r}, FILE)"
             raise PaperlibError(f"cannot download the weights of {name} ({reason}); {advice}") from error
         raise PaperlibError(f"{file} does not hold torchvision's weights of {name} ({reason})") from error
     return model.eval()

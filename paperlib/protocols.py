@@ -133,7 +133,7 @@ def find_images(
     if dataset.classes != classes:
         raise PaperlibError(f"{place} has other classes than the run {run} was trained on; are the data whole?")
     images: data.Split = getattr(dataset, split)
-    left_out = (runs.load_bad(runs.find(run)) or {}).get(split, {})
+    left_out = (runs.load_unreadable(runs.find(run)) or {}).get(split, {})
     indices = [i for i in range(0, len(images), every) if i not in left_out]
     return RunImages(
         run=str(run),

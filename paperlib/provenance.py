@@ -21,31 +21,30 @@ NOT_RECORDED = "not recorded"  # of numbers that are older than this file
 def write_evaluation(
     folder: Path, rows: Mapping[str, Mapping[str, Any]], protocols: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Write evaluation.json of a recorded run, and provenance.json, which says of each test where it comes from.
+    """Write evaluation.json of a recorded run and where its numbers come from, to provenance.json.
 
     `rows` are the tests by name, with their `scales` and number of `images`; `protocols` are their options, by the
     same names.
     """
-    tests = {
-        name: provenance({**protocols[name], "scales": row["scales"]}, row["images"], train_command(folder))
-        for name, row in rows.items()
-    }
     write_json(folder / "evaluation.json", rows)
-    write_json(folder / "provenance.json", tests)
+    protocols = {name: {**protocols[name], "scales": row["scales"]} for name, row in rows.items()}
+    write_provenance(folder, protocols, {name: row["images"] for name, row in rows.items()})
 
 
-def provenance(protocol: Mapping[str, Any], images: int, training: str) -> dict[str, Any]:
-    """Where a number comes from that is counted now, of a run of the command `training`, under a protocol."""
-    return {
-        "training": training,
-        "command": shlex.join(["python", *sys.argv]),
-        "protocol": dict(protocol),
-        "images": images,
+def write_provenance(folder: Path, protocols: Mapping[str, Mapping[str, Any]], images: Mapping[str, int]) -> None:
+    """Write provenance.json of a recorded run: of each test, counted now by this program, how to count it again.
+
+    `protocols` are the options of the tests by name, `images` their numbers of images.
+    """
+    about = {
         "commit": commit(),
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         "machine": machine(),
     }
+    commands = {"training": train_command(folder), "command": shlex.join(["python", *sys.argv])}
+    tests = {name: {**commands, "protocol": protocols[name], "images": images[name], **about} for name in protocols}
+    write_json(folder / "provenance.json", tests)
 
 
 def commit() -> str:

@@ -46,7 +46,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     return content
 
 
-def load_bad(folder: Path) -> dict[str, dict[int, str]] | None:
+def load_unreadable(folder: Path) -> dict[str, dict[int, str]] | None:
     """The unreadable photographs of train and val that a run leaves out, by index; None where it has no list."""
     path = folder / "bad_files.json"
     if not path.exists():

@@ -167,11 +167,11 @@ def test_the_cell_of_the_original_weights_runs_every_protocol(
     split = data.Split(pictures, torch.tensor([0, 9]))
     asked: list[Any] = []
     monkeypatch.setenv("PAPERLIB_VGG16", "weights.pth")
-    monkeypatch.setattr(pretrained, "pretrained", lambda *given: asked.append(given) or net)
+    monkeypatch.setattr(pretrained, "load_pretrained", lambda *given: asked.append(given) or net)
     monkeypatch.setattr(data, "load", lambda name, download: data.Data((), split, split, split))
     code = cells(ROOT / "book/vgg/crops_and_fusion.ipynb", "code")
     source = "".join(next(cell for cell in code if cell["id"] == "crops-22")["source"])
-    known = {"sys": sys, "torch": torch, "device": "cpu", "pretrained": pretrained}
+    known = {"sys": sys, "torch": torch, "device": "cpu"}
     known |= {"multi_crop": evaluate.multi_crop, "average": evaluate.average, "dense": dense}
     exec(source, known)
     assert asked == [("vgg16", "weights.pth")]

@@ -13,8 +13,9 @@ import torchvision
 from safetensors.torch import save_file
 from torch.torch_version import TorchVersion
 
-from paperlib import files, pretrained, runs
+from paperlib import files, runs
 from paperlib.errors import PaperlibError
+from paperlib.pretrained import load_pretrained
 from paperlib.recipes.recipe import Recipe
 from paperlib.training.folder import begin, save_metrics, save_weights
 from paperlib.training.run import run
@@ -164,7 +165,7 @@ def test_torchvisions_weights_are_read_from_a_file(name: str, suffix: str, tmp_p
         torch.save(theirs.state_dict(), file, _use_new_zipfile_serialization=False)
     else:
         save_file(theirs.state_dict(), file)
-    ours = pretrained.pretrained(name, file)
+    ours = load_pretrained(name, file)
     file.unlink()  # VGG's is half a gigabyte
     assert not ours.training
     x = torch.randn(1, 3, 224, 224)
@@ -186,7 +187,7 @@ def test_a_file_of_other_weights_is_named_and_runs_no_code(tmp_path: Path, monke
     (tmp_path / "text.safetensors").write_text("not weights")
     for name in ("evil.pth", "other.pth", "text.safetensors", "nowhere.pth"):
         with pytest.raises(PaperlibError, match=rf"{name} does not hold torchvision's weights of resnet18 \(.+\)"):
-            pretrained.pretrained("resnet18", tmp_path / name)
+            load_pretrained("resnet18", tmp_path / name)
     assert not (tmp_path / "made by the pickle").exists()
     torch.load(tmp_path / "evil.pth", weights_only=False)  # the payload was a live one
     assert (tmp_path / "made by the pickle").exists()
@@ -199,7 +200,7 @@ def test_a_pth_file_is_not_opened_where_pytorch_lets_it_run_code(
     monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
     torch.save({}, tmp_path / "weights.pth")
     with pytest.raises(PaperlibError, match=r"weights\.pth is not read: .* take PyTorch 2\.10"):
-        pretrained.pretrained("resnet18", tmp_path / "weights.pth")
+        load_pretrained("resnet18", tmp_path / "weights.pth")
 
 
 def test_without_a_connection_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -208,7 +209,7 @@ def test_without_a_connection_the_way_out_is_named(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", refuse)
-    with pytest.raises(PaperlibError, match=r"download the weights of vgg11 .*no route.*pretrained\('vgg11', FILE\)"):
-        pretrained.pretrained("vgg11")
-    with pytest.raises(PaperlibError, match="net with published weights 'vgg16_1x1'; did you mean vgg16"):
-        pretrained.pretrained("vgg16_1x1")
+    with pytest.raises(PaperlibError, match=r"the weights of vgg11 .*no route.*load_pretrained\('vgg11', FILE\)"):
+        load_pretrained("vgg11")
+    with pytest.raises(PaperlibError, match="model with published weights 'vgg16_1x1'; did you mean vgg16"):
+        load_pretrained("vgg16_1x1")

@@ -94,7 +94,9 @@ def test_an_unknown_data_set_names_the_near_ones() -> None:
 @pytest.mark.parametrize("name", ["fashion-mnist", "cifar10", "cifar100", "caltech101", "imagenette"])
 def test_missing_data_say_where_and_what_to_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
-    with pytest.raises(PaperlibError, match=f"{name} is not .* {tmp_path}.*set PAPERLIB_DATA .* paperlib data {name}"):
+    with pytest.raises(
+        PaperlibError, match=f"{name} is missing .* {tmp_path}.*set PAPERLIB_DATA .* paperlib data {name}"
+    ):
         data.load(name)
     assert list(tmp_path.iterdir()) == []
 
@@ -241,7 +243,7 @@ def test_imagenette_is_read_in_torchvisions_layout(tmp_path: Path, monkeypatch: 
     with pytest.raises(PaperlibError, match="val holds 10 classes with 19 images, not 10 with 20"):
         data.load("imagenette")
     folder.rename(folder.with_name("parachute"))
-    with pytest.raises(PaperlibError, match=r"imagenette is not \(whole\)"):
+    with pytest.raises(PaperlibError, match=r"imagenette is missing or broken"):
         data.load("imagenette")
 
 

@@ -364,7 +364,7 @@ def test_whatever_stands_in_recipe_json_is_read_or_named(record: Path, tmp_path:
 def test_whatever_stands_in_metrics_and_bad_files_is_read_or_named(tmp_path: Path, text: bytes) -> None:
     for name, load in (
         ("metrics.csv", runs.load_metrics),
-        ("bad_files.json", runs.load_bad),
+        ("bad_files.json", runs.load_unreadable),
         ("recipe.json", runs.load_recipe),
     ):
         (tmp_path / name).write_bytes(text)
@@ -377,7 +377,7 @@ def test_whatever_stands_in_metrics_and_bad_files_is_read_or_named(tmp_path: Pat
 def test_whatever_bad_files_json_says_is_read_or_named(tmp_path: Path, changed: Any) -> None:
     (tmp_path / "bad_files.json").write_text(json.dumps(changed))
     with contextlib.suppress(PaperlibError):
-        for photographs in (runs.load_bad(tmp_path) or {}).values():
+        for photographs in (runs.load_unreadable(tmp_path) or {}).values():
             assert all(index >= 0 and isinstance(why, str) for index, why in photographs.items())
 
 

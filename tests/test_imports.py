@@ -84,6 +84,27 @@ def test_matplotlib_is_imported_in_figures_alone() -> None:
     assert users == ["figures.py"]
 
 
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function from `def` on without its docstring."""
+    docstring = function.body[0] if ast.get_docstring(function) else None
+    prose = docstring.end_lineno - docstring.lineno + 1 if docstring and docstring.end_lineno else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - prose
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_no_file_is_over_400_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+def test_a_file_fits_in_300_lines_and_a_function_on_a_screen_of_60(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+    long = {function.name: code_lines(function) for function in functions(path) if code_lines(function) > 60}
+    assert not long
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_every_forward_states_its_shapes(path: Path) -> None:
+    for function in functions(path):
+        if function.name == "forward":
+            assert "(N" in (ast.get_docstring(function) or ""), f"line {function.lineno}"

@@ -378,7 +378,7 @@ def test_a_folder_where_nothing_is_done_yet_is_taken_over(tiny_recipe: Recipe, t
     begin(tmp_path, "tiny", tiny_recipe, dataclasses.replace(tiny_data(False), classes=("a",) * 4), {})
     save_unreadable(tmp_path, {"train": {0: "of the other data"}})
     begin(tmp_path, "tiny", tiny_recipe, tiny_data(False), {})
-    assert runs.load_bad(tmp_path) is None
+    assert runs.load_unreadable(tmp_path) is None
     assert runs.load_recipe(tmp_path)[1] == tiny_data(False).classes
 
 

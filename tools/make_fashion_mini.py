@@ -3,7 +3,7 @@
     python tools/make_fashion_mini.py --root DIR [--download]
 
 DIR holds `FashionMNIST/raw/*-ubyte` as torchvision lays it out. The first 600 training and 200 test images of each
-class, in a seeded order, are kept. Prints the sha256 that `paperlib/data.py` checks.
+class, in a seeded order, are taken. Prints the sha256 that `paperlib/data/sets.py` checks.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def pick(dataset: FashionMNIST, per_class: int) -> tuple[np.ndarray, np.ndarray]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder that holds FashionMNIST/raw")
-    parser.add_argument("--download", action="store_true", help="fetch the full set first if it is not there")
+    parser.add_argument("--download", action="store_true", help="download the full set first where it is missing")
     args = parser.parse_args()
     arrays = {}
     for split, per_class in (("train", 600), ("test", 200)):

@@ -1,9 +1,9 @@
-"""Train every recipe whose name matches a pattern, with several seeds, a few runs side by side.
+"""Train every recipe whose name matches a pattern, with several seeds, a few runs at a time.
 
     python tools/sweep.py "caltech101-vgg*" --seeds 0 1 2 --jobs 2 [--out runs]
 
-Run folders are OUT/seedK/RECIPE. A recipe that starts from another waits for it. The same command goes on where it
-stopped. Each run gets one thread: two runs on one core each are faster than one after the other on two.
+Run folders are OUT/seedK/RECIPE, each with a log beside it. A recipe that starts from another waits for it. The same
+command goes on where it stopped. Each run gets one thread: two runs on a core each are faster than two in turn on both.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from paperlib import RECIPES
 
 
 def ancestors(name: str) -> int:
-    """How many recipes come before this one: those that wait for nothing, or for a recorded run, are trained first."""
+    """How many recipes must be trained before this one; a recorded run that it starts from does not count."""
     start = RECIPES[name].start
     return 1 + ancestors(start) if start in RECIPES else 0
 
@@ -27,8 +27,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pattern", help="recipes, like 'caltech101-vgg*'")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
-    parser.add_argument("--out", type=Path, default=Path("runs"))
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of the runs")
     args = parser.parse_args()
     names = sorted((name for name in RECIPES if fnmatch(name, args.pattern)), key=ancestors)
     if not names:

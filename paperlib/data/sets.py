@@ -53,7 +53,7 @@ def load(name: str, *, download: bool = False) -> Data:
             advice = "check the connection; remove what is broken there and try again"
         elif isinstance(error, RuntimeError):  # torchvision advises an argument that a user here does not have
             error = RuntimeError("not found or broken")
-        raise PaperlibError(f"{name} is not (whole) in {root()} ({error}); {advice}") from error
+        raise PaperlibError(f"{name} is missing or broken in {root()} ({error}); {advice}") from error
 
 
 def _data(classes: Iterable[str], train: Split, test: Split) -> Data:

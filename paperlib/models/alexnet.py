@@ -33,7 +33,7 @@ class AlexNet(nn.Module):
 
     Args:
         num_classes: units of fc8.
-        width: factor on all maps (rounded down to even, for the two groups) and hidden units; 1 is the paper's net.
+        width: factor on all maps (rounded down to even, for the two groups) and hidden units; 1 is the paper's.
         image_size: side of the training crop in pixels.
         hidden: units of fc6 and fc7; by default 4096 * width.
         dropout: probability of dropping a unit of fc6 and fc7 (section 4.2).
@@ -102,7 +102,7 @@ class AlexNet(nn.Module):
         """Section 5: weights N(0, 0.01^2); biases 1 in layers 2, 4, 5, 6, 7, so that their ReLUs start awake, else 0.
 
         Departs from the paper: a layer that has the share s of the paper's inputs takes N(0, 0.01^2 / s), since signals
-        of a narrow net would fade. s counts `width` and `image_size` alone, at width 1 and 224 px it is 1.
+        of a narrow network would fade. s counts `width` and `image_size` alone, at width 1 and 224 px it is 1.
         """
         shares = {"conv1": 1.0, "fc6": width * (side / 6) ** 2}
         for name, layer in [*self.features.named_children(), *self.classifier.named_children()]:

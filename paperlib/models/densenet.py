@@ -67,6 +67,7 @@ class DenseLayer(nn.Module):
             self.conv1 = nn.Conv2d(inputs, growth_rate, 3, padding=1, bias=False)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
+        """H_l of eq. (2): new maps (N, k, H, W) from all earlier ones, (N, k_i, H, W) each."""
         recompute = self.memory_efficient and self.training and torch.is_grad_enabled()
         x: Tensor = self.read_twice(*maps) if recompute else self.read(*maps)
         x = F.dropout(x, self.dropout, self.training)
@@ -106,6 +107,7 @@ class DenseBlock(nn.Sequential):
     """All maps of all layers, (N, C, H, W) to (N, C + layers * k, H, W), in the order [old, new] (Fig. 1)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """All maps (N, C + layers * k, H, W) from the first (N, C, H, W): each layer reads all before it (eq. 2)."""
         maps = [x]
         for layer in self:
             maps.append(layer(maps))
@@ -127,13 +129,14 @@ class Transition(nn.Module):
         self.pool = nn.AvgPool2d(2, 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, C, H, W) to (N, outputs, H / 2, W / 2) (section 3)."""
         x = self.conv(self.relu(self.norm(x)))  # (N, outputs, H, W)
         x = self.pool(F.dropout(x, self.dropout, self.training))  # (N, outputs, H / 2, W / 2)
         return x
 
 
 class DenseNet(nn.Module):
-    """A densely connected net: (N, 3, H, W) images of any size to (N, num_classes) logits.
+    """A densely connected network: (N, 3, H, W) images of any size to (N, num_classes) logits.
 
     Args:
         form: "imagenet" (7x7/2 stem and pool, four blocks of Table 1) or "small" (3x3 stem, three equal blocks).

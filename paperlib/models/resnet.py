@@ -56,6 +56,7 @@ class Block(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, C, H, W) to (N, C', H / stride, W / stride): eq. (1), or (2) with a projection."""
         y: Tensor = self.residual(x)
         if self.shortcut is not None:
             y = y + self.shortcut(x)
@@ -76,12 +77,13 @@ class PadShortcut(nn.Module):
         self.after = extra - self.before
 
     def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, C, H, W) to (N, C + extra, H / stride, W / stride) (section 3.3, option A)."""
         x = F.avg_pool2d(x, 1, self.stride)  # averages of one pixel: (N, C, H / stride, W / stride)
         return F.pad(x, (0, 0, 0, 0, self.before, self.after))  # (N, C + extra, H / stride, W / stride)
 
 
 class ResNet(nn.Module):
-    """A residual or plain net: (N, 3, H, W) images of any size to (N, num_classes) logits.
+    """A residual or plain network: (N, 3, H, W) images of any size to (N, num_classes) logits.
 
     Departs from the paper: ResNet-18 and 34 of Table 2 have option A; the default of all ImageNet nets is B, as in
     Table 3 from 50 layers on.
@@ -97,7 +99,7 @@ class ResNet(nn.Module):
         stride_on: what halves the map in a bottleneck: the first "1x1" (the paper), or the "3x3" (torchvision, "v1.5").
         zero_init: start the last normalisation of each residual at zero, so that blocks begin as their shortcuts.
             Departs from the paper: it is of Goyal et al., arXiv 1706.02677, section 5.1.
-        width: factor on all channels; 1 is the paper's net.
+        width: factor on all channels; 1 is the paper's.
 
     Raises:
         ValueError: an unknown option value, a plain net with `shortcut` or `zero_init`, no channel left by `width`.

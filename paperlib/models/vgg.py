@@ -35,7 +35,7 @@ class VGG(nn.Module):
     Args:
         stages: kernel sizes of the five stages, a row of `TABLE_1`.
         num_classes: units of fc8.
-        width: factor on all channels and hidden units; 1 is the paper's net.
+        width: factor on all channels and hidden units; 1 is the paper's.
         image_size: side of the training crop in pixels; only the inputs of fc6 depend on it.
         hidden: units of fc6 and fc7; by default 4096 * width.
         dropout: probability of dropping a unit of fc6 and fc7 (section 3.1).

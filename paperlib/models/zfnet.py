@@ -25,13 +25,13 @@ class ZFNet(nn.Module):
     """Figure 3: (N, 3, H, W) images to (N, num_classes) logits, no groups (section 3).
 
     The sides of Figure 3, 224 -> 110/55/26/13/13/13/13/6, need pools in ceil mode: the last window may reach beyond the
-    map. Strides do not change with `image_size`, so that at any size the net differs from AlexNet as the paper's does:
+    map. Strides do not change with `image_size`, so at any size the network differs from AlexNet as the paper's does:
     64 px leave 30/15/6/3/3/3/3/1. With `conv2_stride=1` they leave 30/15/11/5/5/5/5/2, larger maps to look at.
 
     Args:
         maps: maps of layers 1 to 5, a row of `MAPS`.
         num_classes: units of layer 8.
-        width: factor on all maps and hidden units; 1 is the paper's net.
+        width: factor on all maps and hidden units; 1 is the paper's.
         image_size: side of the training crop in pixels; only the inputs of fc6 depend on it.
         hidden: units of fc6 and fc7, by default 4096 * width; 2048 and 8192 in Table 3.
         removed: digits of the layers left out, "34", "7", "67" or "3467" in Table 3. Departs from the paper: there they
@@ -97,17 +97,7 @@ class ZFNet(nn.Module):
                 layers[f"norm{i}"] = LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
             inputs = outputs
         self.features = nn.Sequential(layers)
-
-        layers = OrderedDict()
-        inputs *= side**2
-        for i in "67":
-            if i not in removed:
-                layers[f"fc{i}"] = nn.Linear(inputs, hidden)
-                layers[f"relu{i}"] = nn.ReLU(inplace=True)
-                layers[f"drop{i}"] = nn.Dropout(dropout)
-                inputs = hidden
-        layers["fc8"] = nn.Linear(inputs, num_classes)
-        self.classifier = nn.Sequential(layers)
+        self.classifier = _classifier(inputs * side**2, hidden, num_classes, dropout, removed)
         self._initialise(width, side)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -122,7 +112,7 @@ class ZFNet(nn.Module):
         Departs from the paper: "weights initialised to 10^-2" (section 3), taken at its word, makes all filters of a
         layer equal, and they stay so, but for the few at the ends of a normalisation, which have fewer neighbours;
         10^-2 is read as a standard deviation, as in AlexNet. And a layer that has the share s of the paper's inputs
-        takes N(0, 0.01^2 / s), since signals of a narrow net would fade; s counts `width` and `image_size`
+        takes N(0, 0.01^2 / s), since signals of a narrow network would fade; s counts `width` and `image_size`
         alone, not `hidden` or `removed`: at width 1 and 224 px it is 1.
         """
         first, *_ = self.classifier.named_children()  # fc6, unless removed
@@ -132,6 +122,19 @@ class ZFNet(nn.Module):
                 weight, bias = layer.parameters()
                 nn.init.normal_(weight, std=0.01 / sqrt(shares.get(name, width)))
                 nn.init.zeros_(bias)
+
+
+def _classifier(inputs: int, hidden: int, num_classes: int, dropout: float, removed: str) -> nn.Sequential:
+    """Layers 6, 7 and 8 without those that are `removed`."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for i in "67":
+        if i not in removed:
+            layers[f"fc{i}"] = nn.Linear(inputs, hidden)
+            layers[f"relu{i}"] = nn.ReLU(inplace=True)
+            layers[f"drop{i}"] = nn.Dropout(dropout)
+            inputs = hidden
+    layers["fc8"] = nn.Linear(inputs, num_classes)
+    return nn.Sequential(layers)
 
 
 @torch.no_grad()

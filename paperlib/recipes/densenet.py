@@ -1,6 +1,6 @@
 """DenseNet (arXiv 1608.06993): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `python tools/record_fashion.py` records those on Fashion-MNIST.
+`paperlib train NAME` trains one; `python tools/record.py` records those on Fashion-MNIST.
 """
 
 from dataclasses import replace

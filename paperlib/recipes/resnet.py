@@ -1,6 +1,6 @@
 """ResNet (arXiv 1512.03385): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `python tools/record_fashion.py` records those on Fashion-MNIST,
+`paperlib train NAME` trains one; `python tools/record.py` records those on Fashion-MNIST,
 `python tools/replicate.py` those on CIFAR-10 as JPEG files.
 """
 

@@ -1,6 +1,6 @@
 """VGG (arXiv 1409.1556): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `python tools/record_vgg.py` records those on Caltech-101,
+`paperlib train NAME` trains one; `python tools/record.py` records those on Caltech-101,
 `python tools/replicate.py` those on scenes.
 """
 

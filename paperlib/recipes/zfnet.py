@@ -1,6 +1,6 @@
 """AlexNet (NIPS 2012) and ZFNet (arXiv 1311.2901): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `python tools/record_zfnet.py` records those on Caltech-101.
+`paperlib train NAME` trains one; `tools/zfnet_experiments.py` and `tools/record.py` record those on Caltech-101.
 """
 
 from dataclasses import replace

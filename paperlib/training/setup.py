@@ -159,7 +159,7 @@ def unreadable_photographs(
 
     Every process decodes its share.
     """
-    unreadable = runs.load_bad(folder)
+    unreadable = runs.load_unreadable(folder)
     if unreadable is None and check:
         unreadable = {}
         for name, split in (("train", dataset.train), ("val", dataset.val)):
