@@ -12,7 +12,7 @@ FLOORS = {
     0: ["errors", "names", "values", "version", "modes", "devices", "training.fit", "training.signals"],
     1: ["files", "models", "recipes", "transforms", "anatomy", "figures"],
     2: ["data", "evaluate", "deconvnet", "pretrained", "runs", "training.schedule"],
-    3: ["dense", "occlusion", "provenance", "transfer", "training.batches", "training.folder"],
+    3: ["dense", "occlusion", "provenance", "tables", "transfer", "training.batches", "training.folder"],
     4: ["protocols", "training.state", "widgets"],
     5: ["training.epoch"],
     6: ["training.setup"],
