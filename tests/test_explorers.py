@@ -287,16 +287,17 @@ def test_occlusion_equals_pytorch(engine: Callable[[bool], Page]) -> None:
 
 def test_overwriting_differs_from_adding_where_windows_share_a_maximum(engine: Callable[[bool], Page]) -> None:
     added, overwritten = engine(False).evaluate(
-        """async () => {
-            await live.network('zfnet-caltech');
+        """async ({picture, network, layer, unit: [channel]}) => {
+            await live.network(network);
             const sums = [];
             for (const overwrite of [false, true]) {
-                const options = {overwrite};
-                const found = await live.call('project', 'zfnet-caltech', window.pictures.camera, 'relu5', 37, options);
+                const photograph = window.pictures[picture];
+                const found = await live.call('project', network, photograph, layer, channel, {overwrite});
                 sums.push(found.pixels.data.reduce((sum, v) => sum + v * v, 0));
             }
             return sums;
-        }"""
+        }""",
+        REFERENCE["projections"][3],  # relu5 of ZFNet, whose pools overlap
     )
     assert added > 0
     assert overwritten > 0
