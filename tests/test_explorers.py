@@ -320,3 +320,29 @@ def test_scripts_are_small() -> None:
     folder = HERE.parent / "book" / "_static" / "live"
     shared = sum((folder / name).stat().st_size for name in ("live.js", "engine.js"))
     assert all(shared + path.stat().st_size <= 80_000 for path in folder.glob("explorers/*.js"))
+
+
+def test_answers_and_ticks_are_kept_until_the_reader_forgets_them(visit: Callable[..., Page]) -> None:
+    page = visit("fc-to-conv")
+    page.wait_for_load_state("load")
+    number, choice = page.locator(".quiz[data-kind=number]").first, page.locator(".quiz[data-kind=choice]").first
+    number.locator("button").click()
+    assert "먼저" in number.locator(".quiz-result").inner_text()
+    number.locator("input").fill("7")
+    number.locator("button").click()
+    assert number.get_attribute("data-state") == "wrong"
+    assert not number.locator("details").get_attribute("open")
+    number.locator("input").fill(number.get_attribute("data-answer") or "")
+    number.locator("input").press("Enter")
+    assert number.get_attribute("data-state") == "right"
+    assert number.locator("details p").is_visible()
+    choice.locator("input").nth(int(choice.get_attribute("data-answer") or "")).check()
+    choice.locator("button").click()
+    page.locator(".page-progress input").check()
+    page.reload()
+    assert number.get_attribute("data-state") == choice.get_attribute("data-state") == "right"
+    assert page.locator(".bd-sidebar-primary .page-tick").count() == 1
+    with page.expect_navigation():
+        page.locator(".page-progress button").click()
+    assert number.get_attribute("data-state") is None
+    assert page.locator(".page-tick").count() == 0
