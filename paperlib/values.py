@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -64,3 +64,13 @@ def broken_rule_of_tuple(values: Any, kinds: tuple[Any, ...]) -> str:
     if len(values) != len(kinds):
         return f"be {len(kinds)} values"
     return next((f"each {rule}" for rule in map(broken_rule, values, kinds) if rule), "")
+
+
+def check_fields(cls: type, values: Any, besides: tuple[str, ...] = ()) -> None:
+    """Raise ValueError unless `values`, as JSON gives them, fit the fields of a dataclass, all but `besides`."""
+    kinds = {name: kind for name, kind in get_type_hints(cls, include_extras=True).items() if name not in besides}
+    if not isinstance(values, dict) or set(values) != set(kinds):
+        raise ValueError(f"the values of {cls.__name__} must be {', '.join(kinds)}")
+    for name, kind in kinds.items():
+        if rule := broken_rule(values[name], kind):
+            raise ValueError(f"{name} must {rule}, not {values[name]!r}")

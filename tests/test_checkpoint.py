@@ -20,6 +20,8 @@ from paperlib.recipes.recipe import Recipe
 from paperlib.training.folder import begin, save_metrics, save_weights
 from paperlib.training.run import run
 
+from .conftest import tiny_data
+
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
@@ -42,7 +44,7 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
     dead, living = tmp_path / ".partial-99999999", tmp_path / f".partial-{os.getppid()}"
     dead.write_bytes(b"half")
     living.write_bytes(b"of the other")
-    begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
+    begin(tmp_path, "tiny", tiny_recipe, tiny_data(False), {})
     assert (dead.exists(), living.read_bytes()) == (False, b"of the other")
 
 

@@ -59,7 +59,9 @@ def visit(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:  # noqa
         context.add_init_script(f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}');")
         page = context.new_page()
         base = site if scheme == "http" else HTML.as_uri()
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on(
+            "console", lambda said: complaints.append(f"{said.text} {said.location}") if said.type == "error" else None
+        )
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
         allowed = (base, "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(allowed) else complaints.append(f"left: {r.url}"))
@@ -130,7 +132,7 @@ def test_explorer_answers_the_keyboard(
 def violations(page: Page) -> list[str]:
     """What axe finds serious or critical in the explorer."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    found = axe.Axe().run(page, context=".explorer").response["violations"]
+    found = axe.Axe().run(page, context=".explorer", options={"preload": False}).response["violations"]
     return [
         f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in ("serious", "critical")
     ]

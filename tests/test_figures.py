@@ -1,5 +1,8 @@
 """Figures: Hangul is drawn with glyphs, and nothing is dropped."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import matplotlib
 import pytest
 import torch
@@ -8,6 +11,71 @@ from paperlib import figures
 from paperlib.errors import PaperlibError
 
 matplotlib.use("agg")
+
+
+@pytest.fixture(autouse=True)
+def _style_ends_with_the_test() -> Iterator[None]:
+    with matplotlib.rc_context():
+        yield
+
+
+def contrast(colour: str, page: str) -> float:
+    """The contrast of two colours as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        values = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(colour)]
+        return 0.2126 * values[0] + 0.7152 * values[1] + 0.0722 * values[2]
+
+    low, high = sorted((luminance(colour), luminance(page)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#14181e"])
+def test_the_style_is_readable_on_a_white_and_on_a_dark_page(page: str) -> None:
+    """3 is asked for of graphics and large text, 4.5 of small text; a grey has at most 4.2 with both pages."""
+    figures.style()
+    assert matplotlib.rcParams["savefig.facecolor"] == matplotlib.rcParams["axes.facecolor"] == "none"
+    assert contrast(matplotlib.rcParams["xtick.color"], page) > 4.2
+    assert contrast(matplotlib.rcParams["text.color"], page) > 4.2
+    assert all(contrast(colour, page) > 3.8 for colour in figures.COLOURS)
+
+
+def test_a_saved_figure_is_transparent(tmp_path: Path) -> None:
+    figures.style()
+    path = figures.save(figures.learning_curves({"a": []}), tmp_path / "x" / "curves.png")
+    corner = matplotlib.image.imread(path)[0, 0]
+    assert corner[3] == 0
+
+
+def test_the_korean_font_changes_nothing_but_the_font() -> None:
+    matplotlib.rcParams["figure.constrained_layout.use"] = False
+    before = dict(matplotlib.rcParams)
+    figures.use_korean_font()
+    changed = {key for key, value in matplotlib.rcParams.items() if value != before[key]}
+    assert changed == {"font.family", "axes.unicode_minus"}
+
+
+def test_an_image_without_a_map_is_shown_alone() -> None:
+    figure = figures.overlay(torch.zeros(3, 8, 8, dtype=torch.uint8), {})
+    assert [axis.get_title() for axis in figure.axes] == ["8×8 px"]
+
+
+def test_the_largest_values_of_a_projection_are_clipped() -> None:
+    """Of 1 to 200 the largest half a percent is above 199.005."""
+    signal = torch.arange(1.0, 201)
+    assert figures.soften(signal).max() == pytest.approx(199.005)
+    assert figures.soften(-signal).min() == pytest.approx(-199.005)
+    assert torch.equal(figures.soften(signal)[:199], signal[:199])
+
+
+def test_bars_stand_beside_the_papers_values() -> None:
+    figures.style()
+    figure = figures.bars_beside_paper({"가": (24.8, [25.0, 27.0]), "나": (None, [30.0])}, "top-1 오류 (%)")
+    figure.canvas.draw()
+    (axis,) = figure.axes
+    assert [bar.get_width() for bar in axis.patches] == [26, 30]
+    (marks,) = [line for line in axis.lines if line.get_marker() == "D"]
+    assert marks.get_xydata().tolist() == [[24.8, 0]]
 
 
 def test_hangul_is_drawn_with_glyphs() -> None:
@@ -51,7 +119,7 @@ def test_occlusion_maps_lie_on_the_places_of_their_squares() -> None:
     """A 4 px square in 16 px, 4 px apart: 4x4 places whose centres are 2 px to 14 px."""
     figures.use_korean_font()
     image, signal = torch.zeros(3, 16, 16, dtype=torch.uint8), torch.ones(3, 16, 16)
-    names = [["dog"] * 4, ["cat"] * 4, ["dog"] * 4, ["ball", "dog", "dog", "dog"]]
+    names = [["dog"] * 4, ["cat"] * 4, ["dog"] * 4, [r"$\frac$", "dog", "dog", "dog"]]
     maps = {"relu5 7": torch.rand(4, 4), "dog": torch.rand(4, 4)}
     figure = figures.occlusion_maps(image, maps, signal, names, square=4, stride=4)
     figure.canvas.draw()
@@ -59,4 +127,4 @@ def test_occlusion_maps_lie_on_the_places_of_their_squares() -> None:
     assert [axis.get_title() for axis in (activation, probability)] == ["relu5 7", "dog"]
     assert activation.images[0].get_extent() == label.images[0].get_extent() == [0, 16, 16, 0]
     assert torch.equal(torch.tensor(label.images[0].get_array().data)[:, 0], torch.tensor([0, 1, 0, 2]))
-    assert [text.get_text() for text in label.get_legend().get_texts()] == ["dog", "cat", "ball"]
+    assert [text.get_text() for text in label.get_legend().get_texts()] == ["dog", "cat", r"\$\frac\$"]

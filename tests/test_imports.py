@@ -10,10 +10,10 @@ PACKAGE = Path(__file__).parents[1] / "paperlib"
 ROOMS = ["models", "recipes", "data", "commands"]  # folders that are one room: their files may import each other
 FLOORS = {
     0: ["errors", "names", "values", "version", "modes", "devices", "training.fit", "training.signals"],
-    1: ["files", "models", "recipes", "transforms", "anatomy", "figures"],
-    2: ["data", "evaluate", "deconvnet", "pretrained", "runs", "training.schedule"],
-    3: ["dense", "occlusion", "provenance", "transfer", "training.batches", "training.folder"],
-    4: ["protocols", "training.state", "widgets"],
+    1: ["files", "training.lock", "models", "recipes", "transforms", "anatomy", "figures"],
+    2: ["data", "evaluate", "deconvnet", "pretrained", "tensors", "training.schedule"],
+    3: ["dense", "occlusion", "runs", "tables", "transfer", "training.batches"],
+    4: ["protocols", "provenance", "training.folder", "training.state", "widgets"],
     5: ["training.epoch"],
     6: ["training.setup"],
     7: ["training.run"],

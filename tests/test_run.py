@@ -294,7 +294,7 @@ def test_the_same_command_again_says_that_the_run_is_complete(tiny_recipe: Recip
 
 def test_a_run_folder_explains_itself(tiny_run: Path) -> None:
     assert sorted(path.name for path in tiny_run.iterdir()) == [
-        "metrics.csv", "recipe.json", "state-000000008.safetensors", "state-000000012.safetensors",
+        ".lock", "metrics.csv", "recipe.json", "state-000000008.safetensors", "state-000000012.safetensors",
         "weights.safetensors",
     ]  # fmt: skip
     content = json.loads((tiny_run / "recipe.json").read_text())
@@ -375,11 +375,11 @@ def test_a_run_killed_between_its_two_writes_goes_on_from_the_state(tiny_recipe:
 
 
 def test_a_folder_where_nothing_is_done_yet_is_taken_over(tiny_recipe: Recipe, tmp_path: Path) -> None:
-    begin(tmp_path, "tiny", dataclasses.replace(tiny_recipe, lr=9.0), ["a"], {})
+    begin(tmp_path, "tiny", tiny_recipe, dataclasses.replace(tiny_data(False), classes=("a",) * 4), {})
     save_unreadable(tmp_path, {"train": {0: "of the other data"}})
-    begin(tmp_path, "tiny", tiny_recipe, ["a"], {})
+    begin(tmp_path, "tiny", tiny_recipe, tiny_data(False), {})
     assert runs.load_unreadable(tmp_path) is None
-    assert runs.load_recipe(tmp_path)[0] == tiny_recipe
+    assert runs.load_recipe(tmp_path)[1] == tiny_data(False).classes
 
 
 def test_missing_data_leave_no_folder(tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

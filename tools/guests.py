@@ -56,7 +56,8 @@ def label_homes() -> dict[str, Path]:
         text = path.read_text(encoding="utf-8").replace("\\n", "\n")
         for label in re.findall(r"^[ \"]*(?:\(|:label: |:name: )([a-z][\w-]*)(?:\)=)?[ \",]*$", text, re.M):
             homes[label] = path.relative_to(book)
-    return homes
+    entries = re.findall(r"^- id: '([\w-]+)'$", (book / "errata.yml").read_text(encoding="utf-8"), re.M)
+    return homes | {f"errata-{entry}": Path("errata.md") for entry in entries}
 
 
 class Page:

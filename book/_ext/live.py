@@ -1,4 +1,4 @@
-"""Sphinx extension: the explorers, and what they need: kernel, networks with their weights, photographs, records.
+"""Sphinx extension: explorers and questions, and what they need: kernel, networks with weights, photographs, records.
 
 `:::{explorer} NAME` puts an explorer on a page; its scripts go to that page only. Weights are written as classic
 scripts, since a page opened from file:// may load no other kind; they are loaded when the reader asks. Neither torch
@@ -127,6 +127,70 @@ def skip_explorer(translator: Any, node: explorer) -> None:
     raise nodes.SkipNode
 
 
+class quiz(nodes.General, nodes.Element):
+    """A question; its children are the paragraphs of the question."""
+
+
+class quiz_why(nodes.General, nodes.Element):
+    """Why the answer is right."""
+
+
+class QuizDirective(Directive):
+    """`:::{quiz} ID`: a question, its choices (`- [x]` the right one) or `= NUMBER`, a line `---`, and why.
+
+    `:tolerance:` is how far a number may be off; none by default.
+    """
+
+    required_arguments = 1
+    option_spec = {"tolerance": float}  # noqa: RUF012  docutils reads it so
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        lines = list(self.content)
+        if "---" not in lines:
+            raise self.error("a line --- must part the question from why its answer is right")
+        question, why = lines[: lines.index("---")], lines[lines.index("---") + 1 :]
+        choices = [line for line in question if line.startswith(("- [ ] ", "- [x] "))]
+        numbers = [line.removeprefix("= ") for line in question if line.startswith("= ")]
+        right = [str(i) for i, line in enumerate(choices) if line.startswith("- [x] ")]
+        if len(right) + len(numbers) != 1:
+            raise self.error("a question has one right choice or one number")
+        node = quiz(id=self.arguments[0], choices=[line[6:] for line in choices], answer=(right or numbers)[0])
+        node["tolerance"] = self.options.get("tolerance", 0)
+        asked = [line for line in question if line not in choices and not line.startswith("= ")]
+        self.state.nested_parse(type(self.content)(asked, source=""), self.content_offset, node)
+        behind = quiz_why()
+        self.state.nested_parse(type(self.content)(why, source=""), self.content_offset, behind)
+        return [node, behind]
+
+
+def visit_quiz(translator: Any, node: quiz) -> None:
+    kind = "choice" if node["choices"] else "number"
+    data = {"quiz": node["id"], "kind": kind, "answer": node["answer"], "tolerance": str(node["tolerance"])}
+    attributes = " ".join(f'data-{key}="{escape(value)}"' for key, value in data.items())
+    translator.body.append(f'<div class="quiz" {attributes}>')
+
+
+def depart_quiz(translator: Any, node: quiz) -> None:
+    """The form; the question stands above it. `quiz_why`, which follows, closes the box."""
+    if node["choices"]:
+        fields = "".join(
+            f'<label><input type="radio" name="given" value="{i}"/> {escape(choice)}</label>'
+            for i, choice in enumerate(node["choices"])
+        )
+    else:
+        fields = '<label>답 <input type="text" name="given" inputmode="decimal" autocomplete="off"/></label>'
+    translator.body.append(f"<form>{fields}</form>")
+
+
+def visit_why(translator: Any, node: quiz_why) -> None:
+    translator.body.append('<details class="quiz-why"><summary>까닭</summary>')
+
+
+def depart_why(translator: Any, node: quiz_why) -> None:
+    translator.body.append("</details></div>\n")
+
+
 def add_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     """The scripts of a page's explorers, on that page only."""
     names = {node["name"] for node in doctree.findall(explorer)} if doctree else set()
@@ -240,6 +304,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     others = {builder: (skip_explorer, None) for builder in ("latex", "text", "man", "texinfo")}
     app.add_node(explorer, html=(visit_explorer, None), **others)
     app.add_directive("explorer", ExplorerDirective)
+    app.add_node(quiz, html=(visit_quiz, depart_quiz), **others)
+    app.add_node(quiz_why, html=(visit_why, depart_why), **others)
+    app.add_directive("quiz", QuizDirective)
+    app.add_js_file("live/progress.js", loading_method="defer")
+    app.add_css_file("live/progress.css")
     app.connect("html-page-context", add_scripts)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

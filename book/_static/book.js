@@ -181,3 +181,36 @@
   // After the scripts that add their buttons when the document is ready.
   addEventListener("load", start);
 })();
+
+/* A ledger of claims: filters by the fields of its entries and by words; an address with #entry opens that entry. */
+(() => {
+  function setUp(ledger) {
+    const form = ledger.querySelector(".ledger-filters");
+    const count = ledger.querySelector(".ledger-count");
+    const entries = [...ledger.querySelectorAll(".ledger-entry")];
+    const words = entries.map((entry) => entry.textContent.toLowerCase().replace(/\s+/g, ""));
+    form.hidden = false;
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", () => {
+      const wanted = [...form.querySelectorAll("[data-filter]")].map((control) => [control.dataset.filter, control.value]);
+      entries.forEach((entry, n) => {
+        entry.hidden = !wanted.every(([key, value]) =>
+          key === "text" ? words[n].includes(value.toLowerCase().replace(/\s+/g, "")) : !value || entry.dataset[key] === value,
+        );
+      });
+      count.textContent = `${entries.filter((entry) => !entry.hidden).length}건`;
+    });
+  }
+
+  function openNamed() {
+    const entry = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!entry || !entry.matches("details.ledger-entry")) return;
+    entry.hidden = false;
+    entry.open = true;
+    entry.scrollIntoView();
+  }
+
+  document.querySelectorAll(".ledger").forEach(setUp);
+  addEventListener("hashchange", openNamed);
+  addEventListener("load", openNamed);
+})();

@@ -76,7 +76,7 @@ def main(args: Sequence[str]) -> None:
         sys.exit(0 if args else 2)
     if args[0] not in kinds:
         raise unknown("kind of picture", args[0], kinds)
-    figures.use_korean_font()
+    figures.style()
     kinds[args[0]](args[1:])
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
@@ -17,7 +16,7 @@ from paperlib.models.zfnet import renormalize_filters
 from paperlib.recipes.recipe import Recipe
 from paperlib.training.batches import Batch
 from paperlib.training.schedule import Schedule
-from paperlib.training.state import set_random_state
+from paperlib.training.state import Progress, set_random_state
 
 CHECK_EVERY = 10  # steps from one check of losses and signals to the next: in all processes the same steps
 
@@ -31,23 +30,6 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> SGD:
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
     )
-
-
-@dataclass
-class Progress:
-    """How far a run is: finished epochs, steps into the next, and sums over the images that those steps have seen."""
-
-    epoch: int = 0
-    step: int = 0
-    images: int = 0
-    wrong: int = 0
-    loss: float = 0.0
-    seconds: float = 0.0
-
-    def add(self, step: int, loss: float, wrong: int, images: int) -> None:
-        """Count the steps up to `step`, with the sums over their images."""
-        self.step = step
-        self.loss, self.wrong, self.images = self.loss + loss, self.wrong + wrong, self.images + images
 
 
 def train_epoch(

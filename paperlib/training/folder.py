@@ -1,9 +1,11 @@
 """Writing a run folder: its recipe, metrics, unreadable photographs and weights; `runs` reads and describes it."""
 
 import json
+import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
@@ -11,43 +13,71 @@ from typing import Any
 
 import psutil
 import torch
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
+from paperlib.data import Data, Photographs, Split
 from paperlib.errors import PaperlibError
 from paperlib.files import write, write_json
 from paperlib.recipes.recipe import Recipe, differences
-from paperlib.runs import read_run, states
+from paperlib.runs import WEIGHTS, finished, load_metrics, read_run, states
+from paperlib.tensors import load_tensors, save_tensors
+from paperlib.training.lock import HOLDER, LOCK
 from paperlib.version import __version__
 
 
-def begin(
-    folder: Path,
-    name: str,
-    recipe: Recipe,
-    classes: Sequence[str],
-    machine: dict[str, Any],
-    images: dict[str, int] | None = None,
-) -> None:
-    """Make the run folder with its recipe.json, or check that the run there is the same.
+def begin(folder: Path, name: str, recipe: Recipe, data: Data, machine: dict[str, Any]) -> None:
+    """Write recipe.json of a new run, or check that the run in `folder` has the same recipe and data.
 
-    `images` counts those of train and val: with another number the order of an epoch is another. A folder where
-    nothing is saved yet is taken over. Raises PaperlibError naming each value that differs, and where the folder
-    cannot be made.
+    A run where nothing is saved yet begins anew. Call it as the only writer. Raises PaperlibError naming what differs.
     """
+    check_folder(folder, recipe)
     remove_partial_files(folder)
-    if (folder / "recipe.json").exists() and states(folder):
-        check_same_recipe(folder, recipe)
-        check_same_data(folder, recipe, classes, images)
+    splits = {"train": data.train, "val": data.val}
+    there = {
+        "classes": list(data.classes),
+        "images": {part: len(split) for part, split in splits.items()},
+        "files": {part: digest_of_files(split) for part, split in splits.items()},
+    }
+    if states(folder):
+        check_same_data(folder, recipe, there)
         return
-    content = {"name": name, "recipe": asdict(recipe), "classes": list(classes), "images": images}
-    content["environment"] = environment() | machine
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "bad_files.json").unlink(missing_ok=True)  # of the run that is taken over
-    except OSError as error:
-        raise PaperlibError(f"cannot make the run folder {folder} ({error}); choose another with --out") from error
+    (folder / "bad_files.json").unlink(missing_ok=True)  # perhaps of other data
+    content = {"name": name, "recipe": asdict(recipe), **there, "environment": environment() | machine}
     write_json(folder / "recipe.json", content)
+
+
+def is_complete(folder: Path, recipe: Recipe, log: Callable[[str], None]) -> bool:
+    """Whether `folder` holds this very run with weights that can be read; PaperlibError where it is another run."""
+    try:
+        if not finished(folder):
+            return False
+    except OSError as error:  # a name that is too long, or a folder that may not be entered
+        raise PaperlibError(f"cannot use the run folder {folder} ({error}); choose another with --out") from error
+    check_same_recipe(folder, recipe)
+    try:
+        load_tensors(folder / WEIGHTS)
+    except PaperlibError as error:
+        log(f"{error.__cause__}: {folder / WEIGHTS} is written again from the last state")
+        return False
+    return True
+
+
+def check_folder(folder: Path, recipe: Recipe) -> None:
+    """Raise PaperlibError unless `folder` is new, empty, or holds a run of this very recipe that can go on.
+
+    A folder with anything else in it belongs to somebody: nothing in it is overwritten.
+    """
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    names = {name for name in names if name not in (LOCK, HOLDER) and not name.startswith(".partial-")}
+    if not names:
+        return
+    if "recipe.json" not in names:
+        raise PaperlibError(f"{folder} is not empty and holds no run ({sorted(names)[0]} ...); choose another --out")
+    check_same_recipe(folder, recipe)
+    before_a_state = {"recipe.json", "bad_files.json", "metrics.csv"}
+    others = {name for name in names - before_a_state if not name.startswith("events.out.tfevents")}
+    if not states(folder) and (others or len(load_metrics(folder)) > 1):
+        raise PaperlibError(f"{folder} holds a run without its states, which cannot go on; choose another --out")
 
 
 def environment() -> dict[str, str]:
@@ -59,7 +89,8 @@ def environment() -> dict[str, str]:
 def remove_partial_files(folder: Path) -> None:
     """Remove the half-written files of killed processes; those of living ones stay."""
     for partial in folder.glob(".partial-*"):
-        if not psutil.pid_exists(int(partial.name.rpartition("-")[2])):
+        process = partial.name.rpartition("-")[2]
+        if process.isdecimal() and len(process) < 10 and not psutil.pid_exists(int(process)):
             partial.unlink(missing_ok=True)
 
 
@@ -70,17 +101,30 @@ def check_same_recipe(folder: Path, recipe: Recipe) -> None:
         raise PaperlibError(f"{folder} holds a run of another recipe ({'; '.join(changed)}); choose another folder")
 
 
-def check_same_data(folder: Path, recipe: Recipe, classes: Sequence[str], images: dict[str, int] | None) -> None:
-    """Raise PaperlibError unless the run in `folder` has these classes and these numbers of images."""
+def check_same_data(folder: Path, recipe: Recipe, here: dict[str, Any]) -> None:
+    """Raise PaperlibError unless the run in `folder` has these `classes`, numbers of `images`, and `files`."""
     run = read_run(folder)
-    there, counted = run["classes"], run.get("images", images)
-    if there != list(classes):
-        pairs = [f"{a!r} -> {b!r}" for a, b in zip_longest(there, classes) if a != b]
-        counts = f"{len(there)} there, {len(classes)} here; the first that differs: {pairs[0]}"
+    there = {key: run.get(key, here[key]) for key in here}  # runs of earlier versions do not name all
+    if there["classes"] != here["classes"]:
+        classes = there["classes"], here["classes"]
+        pairs = [f"{a!r} -> {b!r}" for a, b in zip_longest(*classes) if a != b]
+        counts = f"{len(classes[0])} there, {len(classes[1])} here; the first that differs: {pairs[0]}"
         raise PaperlibError(f"{folder} holds a run on other classes ({counts}); are the data of {recipe.data} whole?")
-    if counted != images:
+    if there["images"] != here["images"]:
         advice = "put back or replace what is missing; what cannot be read is left out with --skip-bad"
-        raise PaperlibError(f"{folder} holds a run on other images ({counted} there, {images} here); {advice}")
+        counts = f"{there['images']} there, {here['images']} here"
+        raise PaperlibError(f"{folder} holds a run on other images ({counts}); {advice}")
+    if there["files"] != here["files"]:
+        advice = "give them their names back, or train in another --out"
+        raise PaperlibError(f"{folder} holds a run on other files: some of {recipe.data} were renamed; {advice}")
+
+
+def digest_of_files(split: Split) -> str | None:
+    """A digest of the names of photographs, CLASS/FILE, in their order; none where the images are no files."""
+    if not isinstance(split.images, Photographs):
+        return None
+    names = (b"/".join(path.rsplit(os.sep.encode(), 2)[-2:]) for path in split.images.paths)
+    return sha256(b"\0".join(names)).hexdigest()
 
 
 def save_metrics(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -99,9 +143,4 @@ def save_weights(folder: Path, model: nn.Module, dtype: torch.dtype | None = Non
     tensors = model.state_dict()
     if dtype is not None:
         tensors = {name: t.to(dtype) if t.is_floating_point() else t for name, t in tensors.items()}
-    write(folder / "weights.safetensors", save(on_cpu(tensors)))
-
-
-def on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors as safetensors takes them."""
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_tensors(folder / WEIGHTS, tensors)

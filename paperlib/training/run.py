@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from paperlib.evaluate import Errors, evaluate
 from paperlib.recipes.recipe import Machine, Recipe
 from paperlib.training import folder as run_folder
 from paperlib.training import state
-from paperlib.training.epoch import Progress, train_epoch
+from paperlib.training.epoch import train_epoch
 from paperlib.training.setup import Training
 from paperlib.training.signals import catch_stop_signals
+from paperlib.training.state import Progress
 
 
 def run(
@@ -33,14 +35,14 @@ def run(
 
     The test images are not touched. `log` gets a line an epoch. Raises PaperlibError where the folder holds a run of
     another recipe, the data are missing or broken, or the loss is no longer a number. SIGTERM and SIGINT first save
-    the state, and then end the process with status 143 and with KeyboardInterrupt.
+    the state, and then end the process with status 143 and with KeyboardInterrupt; SIGHUP with 129.
     """
+    folder = folder.expanduser()
     if os.environ.get("RANK", "0") != "0":  # one of the processes of a launcher speaks
         log = silent
-    if runs.finished(folder):
-        run_folder.check_same_recipe(folder, recipe)
-    else:
-        train(Training(recipe, folder, machine, name, log))
+    if not run_folder.is_complete(folder, recipe, log):
+        with ExitStack() as cleanup:
+            train(Training(recipe, folder, machine, name, log, cleanup))
     log(f"{folder}: the run is complete ({recipe.epochs} epochs); now: paperlib evaluate {folder}")
     return folder
 
@@ -107,6 +109,7 @@ def save(training: Training) -> None:
         "progress": asdict(training.progress),
         "schedule": training.schedule.state_dict(),
         "scaler": scaler.state_dict() if scaler else None,
+        "rows": training.rows,
     }
     random = accelerator.gather(state.random_state(accelerator.device).to(accelerator.device))
     if training.main:

@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from math import isnan
+from typing import Annotated, Any
 
 from paperlib.errors import unknown
 from paperlib.recipes.recipe import Recipe
+from paperlib.values import NOT_NEGATIVE, Must
+
+Number = Annotated[int, NOT_NEGATIVE]
+Percent = Annotated[Any, Must("be a number or infinite", lambda x: isinstance(x, float) and not isnan(x))]
 
 
 @dataclass
@@ -13,9 +18,9 @@ class Schedule:
     """The learning rate of every step, as the recipe says; its fields other than the recipe are its state."""
 
     recipe: Recipe
-    divisions: int = 0  # how often `plateau` has divided by 10
-    best: float = float("inf")  # lowest validation error so far, in percent
-    waited: int = 0  # epochs since then
+    divisions: Number = 0  # how often `plateau` has divided by 10
+    best: Percent = float("inf")  # lowest validation error so far, in percent
+    waited: Number = 0  # epochs since then
     warm: bool = False  # whether the warm-up, where the recipe has one, is over
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,10 @@ from paperlib.training.batches import (
     leave_signals_to_the_run,
     prepare_training_images,
 )
-from paperlib.training.epoch import Progress, make_optimizer
+from paperlib.training.epoch import make_optimizer
+from paperlib.training.lock import only_writer
 from paperlib.training.schedule import Schedule
+from paperlib.training.state import Progress
 from paperlib.transforms import IMAGENET_COLOURS, TestView, TrainView, principal_colours
 
 Log = Callable[[str], None]
@@ -43,9 +46,12 @@ Unreadable = dict[str, dict[int, str]]  # of train and val: the index of each ph
 
 
 class Training:
-    """A run while it trains: what it trains, on what, and how far it is; begun anew or where it stopped."""
+    """A run while it trains: what it trains, on what, and how far it is; begun anew or where it stopped.
 
-    def __init__(self, recipe: Recipe, folder: Path, machine: Machine, name: str, log: Log) -> None:
+    `cleanup` releases the lock on the folder.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, machine: Machine, name: str, log: Log, cleanup: ExitStack) -> None:
         self.recipe, self.folder, self.machine, self.log = recipe, folder, machine, log
         self.accelerator = accelerator = make_accelerator(recipe, machine, log)
         self.main = accelerator.is_main_process  # whether this process writes
@@ -53,9 +59,10 @@ class Training:
         dataset = data.load(recipe.data)
         self.model = make_model(recipe, machine, folder, len(dataset.classes))
         if self.main:
+            run_folder.check_folder(folder, recipe)
+            cleanup.enter_context(only_writer(folder))
             here = {"device": accelerator.device.type, "processes": accelerator.num_processes, **asdict(machine)}
-            sizes = {"train": len(dataset.train), "val": len(dataset.val)}
-            run_folder.begin(folder, name, recipe, dataset.classes, here, sizes)
+            run_folder.begin(folder, name, recipe, dataset, here)
             state.set_broken_states_aside(folder, log)
         accelerator.wait_for_everyone()
 
@@ -77,7 +84,7 @@ class Training:
         if accelerator.scaler and numbers.get("scaler"):
             accelerator.scaler.load_state_dict(numbers["scaler"])
         self.random = random_of_process(random, accelerator)  # in the middle of an epoch
-        self.rows = runs.load_metrics(folder)[: self.progress.epoch]
+        self.rows = numbers.get("rows") or runs.load_metrics(folder)[: self.progress.epoch]  # of metrics.csv
         self.board = tensorboard(folder, self.progress.epoch) if machine.tensorboard and self.main else None
         self.saved = time.monotonic()  # when the last state was saved
 
@@ -209,10 +216,11 @@ def check_same_place(progress: Progress, folder: Path, accelerator: Accelerator)
 
 
 def random_of_process(states: Tensor | None, accelerator: Accelerator) -> Tensor | None:
-    """This process's row of the saved random states (processes, n); none where the number of processes is another."""
-    return (
-        states[accelerator.process_index] if states is not None and len(states) == accelerator.num_processes else None
-    )
+    """This process's row of the saved random states; none where processes or device are others than then."""
+    size = state.random_state(accelerator.device).shape[1]
+    if states is None or states.shape != (accelerator.num_processes, size):
+        return None
+    return states[accelerator.process_index]
 
 
 def tensorboard(folder: Path, epoch: int) -> Any:

@@ -14,10 +14,10 @@ live.explorers.runs = (page) => {
     const all = series.flatMap((s) => s.points.map((p) => p[1])).sort((a, b) => a - b);
     chart.replaceChildren(live.chart(series, { x: "에폭", y: COLUMNS[state.column], from: 0,
       to: all[Math.floor(all.length * 0.97)], format: (v) => +v.toFixed(2), label: `${COLUMNS[state.column]}의 곡선 ${series.length}개` }));
-    page.say(chosen.map((name) => {
+    page.say(`${COLUMNS[state.column]}. ${chosen.map((name) => {
       const { seeds, test } = live.runs[name];
       return `${name}: 시드 ${seeds}개의 평균${test == null ? "" : `, 시험 오류 ${test}%`}`;
-    }).join(" · "));
+    }).join(" · ")}`);
   }
   page.body.replaceChildren(el("p", {}, "곡선을 읽는 중…"));
   page.root.dataset.state = "loading";
