@@ -25,10 +25,10 @@ def test_every_recorded_number_says_where_it_comes_from(name: str) -> None:
         assert (test["images"], test["protocol"]["scales"]) == (rows[key]["images"], rows[key]["scales"])
         single = {"name", "scales", "pool", "precision", "memory", "split", "every"}
         assert test["protocol"].keys() in (single, {"name", "of", "scales", "split", "every"})
-        assert re.fullmatch(r"[0-9a-f]{40}\+?", test["commit"])
+        assert re.fullmatch(r"[0-9a-f]{12,40}(\+|-dirty)?", test["commit"])
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", test["date"])
         for part in ("versions", "machine"):
-            assert test[part] == NOT_RECORDED or len(test[part]) >= 4
+            assert test[part] == NOT_RECORDED or (isinstance(test[part], dict) and test[part])
 
 
 @pytest.mark.parametrize("name", EVALUATED)

@@ -15,7 +15,7 @@ import pytest
 
 from paperlib import RECIPES
 from paperlib.protocols import Protocol, evaluate_run
-from paperlib.runs import finished, load_metrics
+from paperlib.runs import finished, load_metrics, read_evaluation, read_provenance
 
 TOOLS = Path(__file__).parents[1] / "tools"
 
@@ -130,7 +130,9 @@ def test_a_run_waits_for_its_lender_and_for_nobody_elses_lock(small: ModuleType,
     assert [one[:2] for one in small.next_run(tmp_path, {tmp_path / "seed0" / "tiny"})] == [("tiny", 1)]
 
 
-def test_all_runs_are_trained_and_counted_once(small: ModuleType, tmp_path: Path) -> None:
+def test_all_runs_are_trained_counted_and_recorded_once(
+    small: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert small.train(tmp_path, 1) == 0
     folders = [tmp_path / "seed0" / "tiny", tmp_path / "seed1" / "tiny", tmp_path / "seed0" / "later"]
     assert all(finished(folder) for folder in folders)
@@ -149,6 +151,14 @@ def test_all_runs_are_trained_and_counted_once(small: ModuleType, tmp_path: Path
     wrong = np.unpackbits(np.load(folders[0] / "wrong.npz")["center"])[:21]
     assert wrong.mean() * 100 == pytest.approx(rows["center"]["top1"])
     assert not (folders[2] / "evaluation.json").exists()  # no claim asks for it
+    monkeypatch.setattr(small, "PACKAGE", tmp_path / "package")
+    small.record(tmp_path)
+    package = tmp_path / "package" / "tiny" / "seed0"
+    recorded, tests = read_evaluation(package), read_provenance(package)
+    assert recorded == {key: {k: row[k] for k in small.NUMBERS} for key, row in rows.items()}
+    assert tests.keys() == rows.keys()
+    protocol = {"name": "dense", "scales": [36, 40], "pool": None, "precision": "bf16", "memory": 256}
+    assert tests["train dense@36,40"]["protocol"] == protocol | {"split": "train", "every": 1}
     before = (folders[0] / "evaluation.json").stat().st_mtime_ns
     small.count(tmp_path)
     assert (folders[0] / "evaluation.json").stat().st_mtime_ns == before

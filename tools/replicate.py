@@ -34,6 +34,7 @@ from paperlib.protocols import Predictions, Protocol, SplitName, evaluate_run, f
 from paperlib.training.run import run
 
 HERE = Path(__file__).parent
+NUMBERS = ("scales", "top1", "top5", "images", "seconds")  # of a row in the package; the rest is its provenance
 PACKAGE = Path(runs.__file__).parent / "assets" / "runs"
 
 
@@ -159,10 +160,30 @@ def record(out: Path) -> int:
         folder, target = place(out, name, seed), PACKAGE / name / f"seed{seed}"
         if runs.finished(folder) and (folder / "evaluation.json").exists():
             target.mkdir(parents=True, exist_ok=True)
-            for file in ("recipe.json", "metrics.csv", "evaluation.json", "wrong.npz"):
+            for file in ("recipe.json", "metrics.csv", "wrong.npz"):
                 shutil.copy(folder / file, target / file)
+            rows, _ = counted(folder)
+            numbers = {words: {key: row[key] for key in NUMBERS} for words, row in rows.items()}
+            write_json(target / "evaluation.json", numbers)
+            write_json(target / "provenance.json", {words: provenance(folder, words, rows[words]) for words in rows})
             print(target)
     return 0
+
+
+def provenance(folder: Path, words: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Where a row comes from, as `paperlib.provenance` writes it."""
+    protocol, split = wish(words)
+    options = vars(protocol) | {"scales": row["scales"], "split": split, "every": 1}
+    return {
+        "training": runs.train_command(folder),
+        "command": row["command"],
+        "protocol": options,
+        "images": row["images"],
+        "commit": row["commit"],
+        "date": row["date"],
+        "versions": {"torch": row["torch"]},
+        "machine": {"processor": row["processor"]},
+    }
 
 
 def render(out: Path) -> int:
