@@ -30,7 +30,7 @@ class Evaluate:
     """Run folders, names of recorded runs (see `paperlib list`), or files of --save, which are not evaluated again."""
     protocol: protocols.Name = "center"
     """center: the central crop; mirror: it and its mirror image; ten-crop: AlexNet's corners and centre, mirrored;
-    multi-crop: VGG's 5x5 grid, mirrored; dense: the whole image, mirrored; multi-crop+dense: the mean of the two."""
+    multi-crop: VGG's 5x5 grid, mirrored; dense: the uncropped image, mirrored; multi-crop+dense: their mean."""
     scales: tuple[int, ...] = ()
     """Smaller image sides Q in px, whose posteriors are averaged; by default the recipe's."""
     pool: Pool | None = None
