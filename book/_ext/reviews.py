@@ -35,7 +35,7 @@ def evidence(check: str | dict[str, Any]) -> str:
     if isinstance(check, dict):
         return "계산"
     if "::" in check:
-        return f"시험 {check.partition('::')[2].removeprefix('test_')[:40]}"
+        return "시험"
     if check == "paper":
         return "논문의 글"
     return f"[노트북](/{check})"
@@ -43,13 +43,13 @@ def evidence(check: str | dict[str, Any]) -> str:
 
 def row(claim: dict[str, Any]) -> str:
     """A line of the table."""
-    reason = claim.get("why", "")
+    kinds = [kind for kind in dict.fromkeys(map(evidence, claim["check"])) if kind != "논문의 글" or not claim["place"]]
+    sources = [*([f"논문 {claim['place']}"] if claim["place"] else []), *kinds]
     if "errata" in claim:
-        reason = f"{reason} [바로잡기](#{claim['errata']})".strip()
-    kinds = dict.fromkeys(evidence(check) for check in claim["check"])
-    place = f" ({claim['place']})" if claim["place"] else ""
+        sources.append(f"[바로잡기](#{claim['errata']})")
+    reason = f"{claim.get('why', '')} <small>{' · '.join(sources)}</small>".strip()
     verdict = f'<span class="ledger-verdict {VERDICTS[claim["verdict"]]}">{claim["verdict"]}</span>'
-    cells = [claim["says"], verdict, reason, ", ".join(kinds) + place]
+    cells = [claim["says"], verdict, reason]
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
@@ -74,7 +74,7 @@ class Review(SphinxDirective):
             "",
         ]
         for where, group in groupby(claims, key=lambda claim: claim["where"]):
-            lines += [f"**{where}**", "", "| 리뷰가 하는 말 | 판정 | 까닭 | 근거 |", "|---|---|---|---|"]
+            lines += [f"**{where}**", "", "| 리뷰가 하는 말 | 판정 | 까닭과 근거 |", "|---|---|---|"]
             lines += [*map(row, group), ""]
         shown = nodes.container(classes=["review-claims"])
         self.state.nested_parse(StringList(lines, str(path)), 0, shown)
