@@ -90,6 +90,14 @@ def bench(session: nox.Session) -> None:
     session.run(python, str(path), *arguments, external=True)
 
 
+@nox.session(venv_backend="none")
+def soak(session: nox.Session) -> None:
+    """A tiny run killed, stopped, cut short, flipped and doubled at random, for two minutes."""
+    python = torch_python(session)
+    record = str(Path(session.create_tmp()) / "soak.json")
+    session.run(python, "bench/soak.py", "--seconds", "120", "--out", record, *session.posargs, external=True)
+
+
 @nox.session(python="3.12", reuse_venv=False)
 def colab(session: nox.Session) -> None:
     """What the first cell does on Colab: install the package beside what is there, timed; then train an epoch of it."""

@@ -134,7 +134,7 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
     image = torch.empty(1, *input_shape, device="meta", dtype=dtype)
     fields.seen[image] = (1, 1)
 
-    hooks = [m.register_forward_hook(_keep(order, name)) for name, m in leaves]
+    hooks = [m.register_forward_hook(_recorder(order, name)) for name, m in leaves]
     try:
         with evaluation_mode(model), torch.no_grad(), counter, fields:  # batch normalisation of a single image
             functional_call(model, meta, (image,))
@@ -155,17 +155,17 @@ def anatomy(model: nn.Module, input_shape: tuple[int, int, int] | None = None) -
 
     first = Row("input", "input", input_shape, 0, 0, 1, 1)
     table = Anatomy((first, *(row(*entry) for entry in order)))
-    whole = sum(p.numel() for p in model.parameters())
-    if table.params != whole:
+    total = sum(p.numel() for p in model.parameters())
+    if table.params != total:
         reason = "it uses a layer twice or not at all, or holds parameters outside its layers"
-        raise PaperlibError(f"the rows have {table.params:,} parameters, {root} has {whole:,}: {reason}")
+        raise PaperlibError(f"the rows have {table.params:,} parameters, {root} has {total:,}: {reason}")
     return table
 
 
 def kept_for_backward(model: nn.Module, input_shape: tuple[int, int, int] | None = None, batch: int = 1) -> int:
     """Bytes that autograd holds between a forward pass and its backward pass, each storage once.
 
-    The model's own tensors are not counted. On the meta device, for `batch` images of `input_shape` (by default as in
+    The tensors of the model are not counted. On the meta device, for `batch` images of `input_shape` (by default as in
     `anatomy`), in the mode that the model is in; the model itself is neither run nor changed.
     """
     if input_shape is None:
@@ -175,11 +175,11 @@ def kept_for_backward(model: nn.Module, input_shape: tuple[int, int, int] | None
     images = torch.empty(batch, *input_shape, device="meta", dtype=next(model.parameters()).dtype)
     held: dict[int, Tensor] = {}  # by address; holds the tensors, so that no address comes twice
 
-    def keep(tensor: Tensor) -> Tensor:
+    def save(tensor: Tensor) -> Tensor:
         held[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
         functional_call(model, meta, (images,))
     for tensor in meta.values():
         held.pop(tensor.untyped_storage()._cdata, None)
@@ -191,7 +191,7 @@ def _tensors(model: nn.Module) -> Iterable[tuple[str, Tensor]]:
     yield from model.named_buffers()
 
 
-def _keep(order: list[tuple[str, nn.Module, Tensor]], name: str) -> Any:
+def _recorder(order: list[tuple[str, nn.Module, Tensor]], name: str) -> Any:
     def hook(module: nn.Module, _: Any, output: Tensor) -> None:
         order.append((name, module, output))
 

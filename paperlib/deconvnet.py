@@ -1,6 +1,6 @@
 """ZFNet's deconvnet (section 2.1), the images that excite a map most (Figure 2), and occlusion (Figure 7).
 
-For every net whose `features` is a plain `nn.Sequential` of convolutions, ReLUs, max pools, dropouts, response and
+For every model whose `features` is a plain `nn.Sequential` of convolutions, ReLUs, max pools, dropouts, response and
 batch normalisations: AlexNet, ZFNet, VGG. Layers are walked one by one, up and down, without hooks: nothing is left
 behind after an error. All is computed as in evaluation, whatever the mode of the model, and the mode stays.
 """
@@ -17,7 +17,7 @@ from paperlib.anatomy import behind_window
 from paperlib.errors import PaperlibError, unknown
 from paperlib.transforms import Images, View
 
-Unit = int | tuple[int, int, int]  # a whole map, or one activation: map, row, column
+Unit = int | tuple[int, int, int]  # a map, or one activation: map, row, column
 Size = tuple[int, int]  # height, width
 _FEATURES = (nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.LocalResponseNorm, nn.BatchNorm2d, nn.Dropout)
 
@@ -80,7 +80,7 @@ def ascend(model: nn.Module, views: Tensor, layer: str) -> Ascent:
 
 
 def keep(maps: Tensor, units: Sequence[Unit]) -> Tensor:
-    """M signals (M, C, h, w), each with one unit kept and all other activations zero (section 2.1).
+    """M signals (M, C, h, w), each with one unit as it is and all other activations zero (section 2.1).
 
     All units are of the one image of maps (1, C, h, w), or the m-th of the m-th image of (M, C, h, w). Raises
     PaperlibError where the numbers do not fit or there is no such unit.
@@ -187,8 +187,8 @@ def top_activations(
         values, places = maps.flatten(2).max(dim=2)  # (N, C)
         positions = torch.stack([places // maps.shape[3], places % maps.shape[3]], dim=2)
         boxes = receptive_boxes(model, layer, positions, (views.shape[2], views.shape[3]))
-        found = [t.transpose(0, 1).cpu() for t in (values, indices[:, None].expand(values.shape), positions, boxes)]
-        best = [torch.cat(pair, dim=1) for pair in zip(best, found, strict=True)] if best else found
+        batch = [t.transpose(0, 1).cpu() for t in (values, indices[:, None].expand(values.shape), positions, boxes)]
+        best = [torch.cat(pair, dim=1) for pair in zip(best, batch, strict=True)] if best else batch
         order = best[0].sort(dim=1, descending=True, stable=True).indices[:, :k]
         best = [t[torch.arange(len(t))[:, None], order] for t in best]
     return Top(layer, *best)

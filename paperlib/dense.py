@@ -1,4 +1,4 @@
-"""The net as a convolution over the whole, uncropped image: VGG's dense evaluation (section 3.2), ResNet's (3.4)."""
+"""The model as a convolution over the uncropped image: dense evaluation of VGG (section 3.2) and ResNet (3.4)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -19,10 +19,9 @@ Pool = Literal["gap", "logit", "prob"]
 
 
 class ConvolvedLinear(nn.Module):
-    """A fully-connected layer as a `kernel` x `kernel` convolution, with the very parameters of `linear`.
+    """A fully-connected layer as a `kernel` x `kernel` convolution that shares the parameters of `linear`.
 
-    Computed as a matrix product over the windows: a convolution would lay out the weights of fc6, 411 MB, anew each
-    time.
+    Computed as a matrix product over the windows: a convolution would copy the weights of fc6, 411 MB, at every call.
     """
 
     def __init__(self, linear: nn.Linear, kernel: int) -> None:
@@ -62,10 +61,11 @@ class FullyConvolutional(nn.Module):
 
 
 class AveragedWindows(nn.Module):
-    """A net that ends in a global average and a linear layer, as a score map: a score for each window of its last maps.
+    """A model that ends in a global average and a linear layer, with a score for each window of its last maps.
 
-    Windows have the side of the maps of a `crop` px image (7 of 224 px) and lie one cell apart, so that a crop has one
-    score, the plain net's. Images (N, 3, H, W), H and W of at least `crop`, to (N, classes, h, w). Parameters shared.
+    A window has the side of the last maps of a `crop` px image (7 cells for 224 px) and moves by one cell, so that a
+    crop has one score, the model's. Images (N, 3, H, W), H and W of at least `crop`, to (N, classes, h, w). Nothing is
+    copied.
     """
 
     def __init__(self, model: ResNet | DenseNet, crop: int | None = None) -> None:
@@ -90,9 +90,9 @@ def _least(x: Tensor, side: int) -> None:
 
 
 def fully_convolutional(model: nn.Module, crop: int | None = None) -> FullyConvolutional | AveragedWindows:
-    """`model`, a VGG, ResNet or DenseNet trained on `crop` px images, as a map from images of any size to score maps.
+    """`model`, a VGG, ResNet or DenseNet trained on `crop` px images, as a model from images of any size to score maps.
 
-    Raises PaperlibError for another net: only these are made for it.
+    Raises PaperlibError for another model.
     """
     if isinstance(model, VGG):
         return FullyConvolutional(model)
@@ -104,13 +104,13 @@ def fully_convolutional(model: nn.Module, crop: int | None = None) -> FullyConvo
 class _Pooled(nn.Module):
     """The spatial average of a score map as one vector of logits."""
 
-    def __init__(self, net: FullyConvolutional | AveragedWindows, pool: Pool) -> None:
+    def __init__(self, model: FullyConvolutional | AveragedWindows, pool: Pool) -> None:
         super().__init__()
-        self.net, self.pool = net, pool
+        self.model, self.pool = model, pool
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, 3, H, W) (VGG, section 3.2)."""
-        scores = self.net(x).flatten(2)  # (N, classes, h * w)
+        scores = self.model(x).flatten(2)  # (N, classes, h * w)
         if self.pool == "logit":
             return scores.mean(dim=2)
         return scores.softmax(dim=1).mean(dim=2).log()  # logits whose softmax is the mean posterior
@@ -131,20 +131,20 @@ def dense(
 
     Each image is rescaled to Q, its score map averaged over space, softmax taken; the posteriors of the image and of
     its mirror are averaged, then those of all Q. VGG's paper does not say whether the map holds scores before or after
-    the softmax: `pool="logit"` (VGG's default) averages before, `"prob"` after. A net with a global average has a third
-    reading, its default `"gap"`: one average over all of the last maps, whose cells then all weigh the same.
-    `crop`: side of the training crops in px, by default the net's own `image_size`. `memory` as in `many_views`.
+    the softmax: `pool="logit"` (VGG's default) averages before, `"prob"` after. A model with a global average has a
+    third reading, its default `"gap"`: one average over all of the last maps, in which every cell counts the same.
+    `crop`: side of the training crops in px, by default the `image_size` of the model. `memory` as in `many_views`.
 
-    Raises PaperlibError for another net, for `pool="gap"` with VGG, and where a Q is below the training size.
+    Raises PaperlibError for another model, for `pool="gap"` with VGG, and where a Q is below the training size.
     """
-    net = fully_convolutional(model, crop)
+    convolved = fully_convolutional(model, crop)
     for side in sides:
-        if side < net.image_size:
-            least = f"the least for this net is its training size, {net.image_size} px"
+        if side < convolved.image_size:
+            least = f"the least for this model is its training size, {convolved.image_size} px"
             raise PaperlibError(f"Q = {side} px is too small: {least}")
-    if pool == "gap" and isinstance(net, FullyConvolutional):
-        raise PaperlibError("pool 'gap' needs a net that ends in a global average; VGG has none")
-    pool = pool or ("logit" if isinstance(net, FullyConvolutional) else "gap")
-    whole = model if pool == "gap" else _Pooled(net, pool)
-    scales = [one_view(whole, TestView(side, None, mean, std), memory) for side in sides]
+    if pool == "gap" and isinstance(convolved, FullyConvolutional):
+        raise PaperlibError("pool 'gap' needs a model that ends in a global average; VGG has none")
+    pool = pool or ("logit" if isinstance(convolved, FullyConvolutional) else "gap")
+    pooled = model if pool == "gap" else _Pooled(convolved, pool)
+    scales = [one_view(pooled, TestView(side, None, mean, std), memory) for side in sides]
     return average(*(mirrored(scale) if mirror else scale for scale in scales))

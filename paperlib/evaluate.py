@@ -90,7 +90,7 @@ def one_view(model: nn.Module, view: View, memory: float = MEMORY) -> Predictor:
 
 
 class _Mirrors(Sequence[Tensor]):
-    """The mirror images, made when asked for."""
+    """The mirror images, each computed when it is read."""
 
     def __init__(self, images: Sequence[Tensor]) -> None:
         self.images = images

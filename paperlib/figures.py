@@ -151,7 +151,7 @@ def occlusion_maps(
 ) -> Figure:
     """ZFNet's Figure 7: the image (3, H, W), uint8, two maps (n, n), a projection, and the class named in each cell.
 
-    A cell is drawn at the centre of its square; the seven most frequent names get a colour of their own.
+    A cell is drawn at the centre of its square; the seven most frequent names get a colour each.
     """
     height, width = image.shape[-2:]
     edge = (square - stride) / 2
@@ -188,6 +188,7 @@ def learning_curves(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
         epochs = [row["epoch"] for row in rows]
         (line,) = axis.plot(epochs, [row["val_top1_error"] for row in rows], label=f"{name} 검증")
         axis.plot(epochs, [row["train_top1_error"] for row in rows], "--", color=line.get_color(), label=f"{name} 학습")
+    axis.locator_params(axis="x", integer=True)
     axis.set_xlabel("에폭")
     axis.set_ylabel("top-1 오류 (%)")
     axis.grid(alpha=0.3)

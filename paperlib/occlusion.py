@@ -1,4 +1,4 @@
-"""Occlusion: what a net answers as a grey square moves over an image (ZFNet, section 4.2, Figure 7)."""
+"""Occlusion: what a model answers as a grey square moves over an image (ZFNet, section 4.2, Figure 7)."""
 
 from dataclasses import dataclass
 
@@ -36,8 +36,8 @@ def occlusion(
 
     `square` and `stride` are in px; the paper gives neither. What is left at the right and at the bottom, where the
     stride does not divide, is not covered. `fill` is in the units of the view: 0 is the mean colour.
-    `layer` is by default the last ReLU of the features, layer 5. The map watched has the strongest response to the
-    whole image, by the sum over space that is then recorded; how the paper measures "strongest" it does not say.
+    `layer` is by default the last ReLU of the features, layer 5. Its map with the strongest response to the uncovered
+    image is recorded; the response is the sum over space, since the paper does not say how it measures "strongest".
 
     Raises PaperlibError for a square, stride, label or view that does not fit, and as `ascend` does.
     """
@@ -52,7 +52,7 @@ def occlusion(
     last = classifier[-1][1]
     assert isinstance(last, nn.Linear)
     if not 0 <= label < last.out_features:
-        raise PaperlibError(f"no class {label}; the net has {last.out_features}")
+        raise PaperlibError(f"no class {label}; the model has {last.out_features}")
 
     ascent = ascend(model, image[None], layer)
     channel = int(ascent.maps.sum(dim=(2, 3)).argmax())

@@ -131,7 +131,7 @@ def find_images(
     place = place or recipe.data
     dataset = read(place)
     if dataset.classes != classes:
-        raise PaperlibError(f"{place} has other classes than the run {run} was trained on; are the data whole?")
+        raise PaperlibError(f"{place} has other classes than the run {run} was trained on; are the data complete?")
     images: data.Split = getattr(dataset, split)
     left_out = (runs.load_unreadable(runs.find(run)) or {}).get(split, {})
     indices = [i for i in range(0, len(images), every) if i not in left_out]

@@ -1,4 +1,4 @@
-"""Transfer: the features of a trained net stay as they are, and a classifier is trained on them (ZFNet, section 5)."""
+"""Transfer: a classifier is trained on the features of a trained model, which stay as they are (ZFNet, section 5)."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -38,9 +38,9 @@ def fold(labels: Tensor, per_class: int, seed: int, most: int = 50) -> tuple[Ten
     return torch.cat(train).sort().values, torch.cat(test).sort().values
 
 
-def mean_per_class(labels: Tensor, found: Tensor) -> float:
+def mean_per_class(labels: Tensor, predicted: Tensor) -> float:
     """Accuracy in percent of each class, averaged over the classes: a class of few images counts as much as any."""
-    return fmean(100 * float((found[labels == c] == c).double().mean()) for c in labels.unique())
+    return fmean(100 * float((predicted[labels == c] == c).double().mean()) for c in labels.unique())
 
 
 @torch.inference_mode()
@@ -57,19 +57,18 @@ def features(
         if layer not in modules:
             raise unknown("layer", layer, modules)
     where = next(model.parameters())
-    found: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+    outputs: dict[str, list[Tensor]] = {layer: [] for layer in layers}
     with evaluation_mode(model), ExitStack() as hooks:
         for layer in layers:  # copied: a ReLU behind may work in place
-            keep = partial(_keep, found[layer])
-            hooks.enter_context(modules[layer].register_forward_hook(keep))
+            hooks.enter_context(modules[layer].register_forward_hook(partial(_collect, outputs[layer])))
         for i in tqdm(range(0, len(images), batch_size), desc="features", unit="batch", leave=False, disable=None):
             some = [images[j] for j in range(i, min(i + batch_size, len(images)))]
             model(torch.stack([image if view is None else view(image) for image in some]).to(where))
-    return {layer: torch.cat(parts) for layer, parts in found.items()}
+    return {layer: torch.cat(parts) for layer, parts in outputs.items()}
 
 
-def _keep(found: list[Tensor], module: nn.Module, inputs: Any, output: Tensor) -> None:
-    found.append(output.flatten(1).to("cpu", torch.float32, copy=True))
+def _collect(outputs: list[Tensor], module: nn.Module, inputs: Any, output: Tensor) -> None:
+    outputs.append(output.flatten(1).to("cpu", torch.float32, copy=True))
 
 
 def classifier(x: Tensor, labels: Tensor, kind: Kind = "svm") -> Any:
@@ -117,9 +116,9 @@ def probe(x: Tensor, labels: Tensor, per_class: int, folds: int = 5, kind: Kind 
 
     Raises PaperlibError as `fold` does.
     """
-    found = []
+    accuracies = []
     for seed in range(folds):
         train, test = fold(labels, per_class, seed, most)
         fitted = classifier(x[train], labels[train], kind)
-        found.append(mean_per_class(labels[test], torch.from_numpy(fitted.predict(x[test].numpy()))))
-    return Accuracy(per_class, tuple(found))
+        accuracies.append(mean_per_class(labels[test], torch.from_numpy(fitted.predict(x[test].numpy()))))
+    return Accuracy(per_class, tuple(accuracies))

@@ -129,7 +129,7 @@ def test_bad_input_says_what_is_wrong_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--protocol", "dense", "--scales", "64", "31"], "Q = 31 px is too small: the least for this net is"),
+        (["--protocol", "dense", "--scales", "64", "31"], "Q = 31 px is too small: the least for this model is"),
         (["--scales", "20"], "Q = 20 px is too small: the least is the 32 px crop"),
         (["--protocol", "ten-crop", "--scales", "40", "31"], "Q = 31 px is too small: the least is the 32 px crop"),
         (["--pool", "prob"], "pool goes with the protocol dense, not center"),

@@ -287,16 +287,17 @@ def test_occlusion_equals_pytorch(engine: Callable[[bool], Page]) -> None:
 
 def test_overwriting_differs_from_adding_where_windows_share_a_maximum(engine: Callable[[bool], Page]) -> None:
     added, overwritten = engine(False).evaluate(
-        """async () => {
-            await live.network('zfnet-caltech');
+        """async ({picture, network, layer, unit: [channel]}) => {
+            await live.network(network);
             const sums = [];
             for (const overwrite of [false, true]) {
-                const options = {overwrite};
-                const found = await live.call('project', 'zfnet-caltech', window.pictures.camera, 'relu5', 37, options);
+                const photograph = window.pictures[picture];
+                const found = await live.call('project', network, photograph, layer, channel, {overwrite});
                 sums.push(found.pixels.data.reduce((sum, v) => sum + v * v, 0));
             }
             return sums;
-        }"""
+        }""",
+        REFERENCE["projections"][3],  # relu5 of ZFNet, whose pools overlap
     )
     assert added > 0
     assert overwritten > 0
@@ -319,3 +320,29 @@ def test_scripts_are_small() -> None:
     folder = HERE.parent / "book" / "_static" / "live"
     shared = sum((folder / name).stat().st_size for name in ("live.js", "engine.js"))
     assert all(shared + path.stat().st_size <= 80_000 for path in folder.glob("explorers/*.js"))
+
+
+def test_answers_and_ticks_are_kept_until_the_reader_forgets_them(visit: Callable[..., Page]) -> None:
+    page = visit("fc-to-conv")
+    page.wait_for_load_state("load")
+    number, choice = page.locator(".quiz[data-kind=number]").first, page.locator(".quiz[data-kind=choice]").first
+    number.locator("button").click()
+    assert "먼저" in number.locator(".quiz-result").inner_text()
+    number.locator("input").fill("7")
+    number.locator("button").click()
+    assert number.get_attribute("data-state") == "wrong"
+    assert not number.locator("details").get_attribute("open")
+    number.locator("input").fill(number.get_attribute("data-answer") or "")
+    number.locator("input").press("Enter")
+    assert number.get_attribute("data-state") == "right"
+    assert number.locator("details p").is_visible()
+    choice.locator("input").nth(int(choice.get_attribute("data-answer") or "")).check()
+    choice.locator("button").click()
+    page.locator(".page-progress input").check()
+    page.reload()
+    assert number.get_attribute("data-state") == choice.get_attribute("data-state") == "right"
+    assert page.locator(".bd-sidebar-primary .page-tick").count() == 1
+    with page.expect_navigation():
+        page.locator(".page-progress button").click()
+    assert number.get_attribute("data-state") is None
+    assert page.locator(".page-tick").count() == 0

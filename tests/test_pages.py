@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import re
 import shutil
 import threading
 import tomllib
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OWNER_AND_NAME = "/".join(PROJECT["urls"]["Repository"].split("/")[-2:])
+KILOBYTES = 1200  # of a page without its pictures
 PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/**/*.html"))
 WIDTHS = (1280, 390)
 MODES = ("light", "dark")
@@ -37,6 +39,12 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 KOREAN_FONTS = ("Nanum", "Noto Sans KR", "Noto Sans CJK", "Pretendard", "Malgun", "Apple SD Gothic", "UnDotum")
+
+
+@functools.cache
+def axe() -> str:
+    package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    return (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
 def chromium() -> str | None:
@@ -208,18 +216,118 @@ def test_page_is_sound(open_page: Callable[..., Page], path: str, width: int, mo
     assert broken == []
 
     assert page.locator("article .math:not(:has(math))").count() == 0
+    assert page.locator("article .math :is(a, button, [tabindex]):not([tabindex='-1'])").count() == 0
+
+    if width == 1280:
+        page.evaluate(axe())
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")["violations"]
+        grave = [v for v in found if v["impact"] in {"serious", "critical"}]
+        assert [(v["id"], n["html"][:200]) for v in grave for n in v["nodes"]] == []
+
+
+@pytest.mark.parametrize("path", PAGES or ["book/intro.html"])
+def test_page_is_light(browser: Browser, path: str) -> None:
+    """What a first visit loads, as it lies on disk, pictures left out."""
+    page, urls = browser.new_page(), set()
+    page.on("request", lambda request: urls.add(request.url.partition("?")[0].partition("#")[0]))
+    page.goto((HTML / path).as_uri(), wait_until="load")
+    files = [HTML / url.removeprefix(f"{HTML.as_uri()}/") for url in urls if url.startswith("file:")]
+    sizes = {file: file.stat().st_size for file in files if file.suffix not in {".png", ".jpg", ".svg"}}
+    assert len(sizes) > 5
+    assert sum(sizes.values()) <= 1000 * KILOBYTES, sorted(sizes.items(), key=lambda item: -item[1])[:5]
+    page.context.close()
+
+
+def test_formulas_are_drawn_in_the_book_s_own_letters(open_page: Callable[..., Page]) -> None:
+    """Each letter of a formula is in the font that the book carries; Hangul in formulas comes from the text's fonts."""
+    page = open_page("book/densenet/memory.html")
+    client = page.context.new_cdp_session(page)
+    for domain in ("DOM", "CSS"):
+        client.send(f"{domain}.enable")
+    root = client.send("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+    formulas = client.send("DOM.querySelectorAll", {"nodeId": root, "selector": "article math :is(mi, mn, mo, mtext)"})["nodeIds"]
+    fonts = {
+        font["familyName"]
+        for node in formulas
+        for font in client.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+    }
+    assert "STIX Two Math" in fonts
+    assert all("STIX" in font or any(known in font for known in KOREAN_FONTS) for font in fonts), fonts
+
+
+def test_pages_say_what_they_are() -> None:
+    """Titles that differ, with the paper's name in each page of a paper; a description and a picture to share."""
+    heads = {path: (HTML / path).read_text(encoding="utf-8").partition("</head>")[0] for path in PAGES}
+    titles = {path: re.findall(r"<title>(.*?)</title>", head) for path, head in heads.items()}
+    assert all(len(title) == 1 for title in titles.values())
+    assert len({title[0] for title in titles.values()}) == len(PAGES)
+    for folder, name in {"zfnet": "ZFNet", "vgg": "VGG", "resnet": "ResNet", "densenet": "DenseNet"}.items():
+        assert all(title[0].startswith(name) for path, title in titles.items() if f"/{folder}/" in path)
+    for path, head in heads.items():
+        said = dict(re.findall(r'<meta (?:name|property)="([\w:]+)" content="([^"]*)"', head))
+        assert said["og:description"] == said["description"]
+        assert "\\" not in said["description"], path
+        picture = said["og:image"].rpartition("/_")[2]
+        assert (HTML / f"_{picture}").is_file(), path
+    known = "OWNER" not in PROJECT["urls"]["Repository"]
+    assert (HTML / "sitemap.xml").is_file() == known
+    assert (HTML / "404.html").is_file()
+
+
+def test_cards_open_over_terms_and_citations(open_page: Callable[..., Page]) -> None:
+    page = open_page("book/vgg/index.html")
+    page.locator("article a[href*='glossary.html#term-']").first.hover()
+    card = page.locator("#term-card")
+    card.wait_for(timeout=5_000)
+    assert "다." in card.inner_text()
+    page.keyboard.press("Escape")
+    assert card.count() == 0
+    page.locator("article a[href*='references.html#']").first.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    card.wait_for(timeout=5_000)
+    assert "Simonyan" in card.inner_text()
+
+
+def test_long_tables_sort(open_page: Callable[..., Page]) -> None:
+    page = open_page("book/vgg/index.html")
+    table = page.locator("article table:has(.sort-button)").first
+    column = "(rows) => rows.map((row) => row.cells[0].textContent)"
+    before = table.locator("tbody tr").evaluate_all(column)
+    assert len(before) > 10
+    button = table.locator(".sort-button").first
+    button.click()
+    once = table.locator("tbody tr").evaluate_all(column)
+    button.click()
+    twice = table.locator("tbody tr").evaluate_all(column)
+    assert sorted(before) == sorted(once) == sorted(twice)
+    assert once != twice
+    assert table.locator("th").first.get_attribute("aria-sort") == "descending"
+
+
+def test_reviews_are_corrected_in_a_table_to_filter(open_page: Callable[..., Page]) -> None:
+    page = open_page("book/errata.html#errata-zf-switch")
+    named = page.locator("#errata-zf-switch")
+    assert named.get_attribute("open") is not None
+    assert named.locator("a[href='zfnet/deconvnet.html']").is_visible()
+    entries = page.locator(".ledger-entry:visible")
+    everything = entries.count()
+    page.locator("[data-filter='paper']").select_option("VGG")
+    only_vgg = entries.count()
+    page.locator("[data-filter='text']").fill("점수맵")  # as one types it: without the space
+    assert 0 < entries.count() < only_vgg < everything
+    assert page.locator(".ledger-count").inner_text() == f"{entries.count()}건"
 
 
 @pytest.mark.parametrize("path", PAGES or ["book/intro.html"])
 def test_controls_speak_korean(open_page: Callable[..., Page], path: str) -> None:
     names = open_page(path).evaluate(
-        """() => [...document.querySelectorAll('header [title], header [aria-label], header [data-bs-title],'
-                + '.bd-header-article [title], .bd-header-article [data-bs-title], .prev-next-subtitle, dialog input')]
-            .flatMap((e) => [e.title, e.dataset.bsTitle, e.placeholder, e.ariaLabel,
-                             e.matches('.prev-next-subtitle') ? e.textContent : ''])
+        """() => [...document.querySelectorAll('body *')].filter((e) => !e.matches('img, svg, svg *, math *'))
+            .flatMap((e) => [e.title, e.dataset.bsTitle, e.dataset.tooltip, e.placeholder, e.ariaLabel,
+                             e.matches('button, summary') && !e.ariaLabel ? e.textContent.trim() : ''])
             .filter(Boolean)"""
     )
-    english = {name for name in names if not any("가" <= letter <= "힣" for letter in name)}
+    english = {name for name in names if not any("가" <= letter <= "힣" for letter in name)} - {".pdf", ".ipynb", ".md"}
     assert english == set()
 
 

@@ -1,6 +1,7 @@
 """Real processes: two and three against one, one of them killed, a run killed again and again."""
 
 import dataclasses
+import importlib
 import os
 import signal
 import socket
@@ -199,3 +200,14 @@ def test_a_run_killed_at_any_moment_ends_in_the_same_weights(tmp_path: Path) -> 
     assert len(found["kills"]) == 5
     assert found["unreadable"] == []
     assert found["equal"] == found["runs"]
+
+
+def test_a_run_that_is_disturbed_in_every_way_ends_as_if_nothing_had_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve events here; `python bench/soak.py` goes on for an hour."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "bench"))
+    soak = importlib.import_module("soak")
+    report = soak.soak(tmp_path, 1, lambda number: number < 12, print)
+    assert report["events"] == 12
+    assert report["faults"] == []

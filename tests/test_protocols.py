@@ -114,6 +114,7 @@ def test_what_cannot_be_done_is_said_before_time_is_spent(runs: list[str], tmp_p
     for arguments, message in (
         ([], "name a run folder"),
         ([runs[0], "nowhere"], "no run folder 'nowhere'"),
+        ([runs[0], "x" * 300], "no run folder 'xxx"),
         ([runs[0], "--save", str(tmp_path / "no" / "file")], "there is no folder"),
     ):
         assert main(["evaluate", *arguments]) == 2
@@ -225,3 +226,11 @@ def test_memory_that_is_no_amount_is_refused(memory: str, runs: list[str], capsy
 def test_an_unknown_protocol_is_told_the_near_one() -> None:
     with pytest.raises(PaperlibError, match="unknown protocol 'ten_crop'; did you mean ten-crop"):
         Protocol("ten_crop")  # type: ignore[arg-type]
+
+
+def test_a_run_is_tested_on_the_device_of_this_machine(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device that training takes, Apple's MPS too; the meta device stands for one that this machine lacks."""
+    monkeypatch.setattr(protocols, "device", lambda: torch.device("meta"))
+    predict = protocols.predictor(runs[0])
+    with pytest.raises(NotImplementedError, match="meta tensor"):
+        predict([tiny_data(False).test.images[0]])

@@ -30,7 +30,7 @@ class Shown(list[Any]):
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shown]:
-    figures.use_korean_font()
+    figures.style()
     notebook = Shown()
     monkeypatch.setattr(widgets, "display", notebook.display)
     yield notebook

@@ -76,7 +76,7 @@ class Page:
             "solution-start": lambda label, options, body: f"**해답 {self.exercises.get(label, '')}** (접힌 셀)",
             "solution-end": lambda title, options, body: "",
             "figure": self.figure,
-            "drawn": self.figure,
+            "quiz": self.quiz,
             "explorer": lambda name, options, body: f"[책의 쪽에서 움직여 보기]({page_address(self.path)}#{name})",
             "dropdown": lambda title, options, body: fold(title, body),
             "note": lambda title, options, body: quote(body),
@@ -90,9 +90,20 @@ class Page:
 
     def figure(self, name: str, options: dict[str, str], body: str) -> str:
         """A drawing inside the notebook, with its caption."""
-        file = ROOT / "book" / "_static" / "figures" / (name if name.endswith(".svg") else f"{name}.svg")
+        file = ROOT / "book" / self.path.parent / name
+        kind = {".svg": "svg+xml", ".jpg": "jpeg"}.get(file.suffix, file.suffix[1:])
         data = base64.b64encode(file.read_bytes()).decode()
-        return f"![{options.get('alt', name)}](data:image/svg+xml;base64,{data})\n\n*{body.strip()}*"
+        return f"![{options['alt']}](data:image/{kind};base64,{data})\n\n*{body.strip()}*"
+
+    def quiz(self, name: str, options: dict[str, str], body: str) -> str:
+        """A question whose answer folds."""
+        question, _, why = body.partition("\n---\n")
+        lines = question.split("\n")
+        right = [line[6:] for line in lines if line.startswith("- [x] ")] or [
+            line[2:] for line in lines if line.startswith("= ")
+        ]
+        asked = [re.sub(r"^- \[[ x]\] ", "- ", line) for line in lines if not line.startswith("= ")]
+        return quote("**확인 문제.** " + "\n".join(asked)) + "\n\n" + fold("답", f"**{right[0]}** {why}")
 
     def render(self, text: str) -> str:
         """Markdown that a notebook shows, from MyST. KeyError for a directive that is not known."""
@@ -121,7 +132,9 @@ class Page:
                 return "(" + "; ".join(self.cited[key.strip()] for key in content.split(",")) + ")"
             if kind == "eq":
                 return f"식 ({self.equations[content]})"
-            if kind in ("ref", "numref", "doc"):
+            if kind == "numref":
+                return "그림" if label.startswith("fig-") else "표"
+            if kind in ("ref", "doc"):
                 return label
             raise KeyError(f"{self.path}: no way to show the role {kind}")
 

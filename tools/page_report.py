@@ -36,7 +36,7 @@ MEASURE = """() => {
     picture: high(pictures),
   };
 }"""
-AXE = """axe.run(document, {resultTypes: ['violations']})
+AXE = """axe.run(document, {resultTypes: ["violations"], preload: false})
   .then((found) => found.violations.map((v) => [v.impact, v.id, v.nodes.length]))"""
 
 

@@ -74,10 +74,11 @@ def sections_of(article: Tag) -> Iterator[tuple[str, str, str, str]]:
                 re.findall(r"[A-Za-z_][\w.]{3,}", " ".join(p.get_text() for p in section.select(".cell_input pre")))
             )
         )
+        pictures = [image.get("alt") or image.get("aria-label") or "" for image in section.select("img, svg")]
+        alts = " ".join(alt for alt in pictures if re.search("[가-힣]", alt))
         for other in section.select(LEFT_OUT):
             other.decompose()
         name = text_of(heading.extract())
-        alts = " ".join(image["alt"] for image in section.select("img[alt]") if re.search("[가-힣]", image["alt"]))
         yield section.get("id", ""), name, f"{text_of(section)} {alts}".strip(), code
         section.decompose()
 

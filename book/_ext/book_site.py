@@ -175,6 +175,9 @@ def finished(page: str, context: dict[str, Any]) -> str:
         "<head>", '<head>\n    <meta name="viewport" content="width=device-width, initial-scale=1"/>', 1
     )
     page = page.replace('role="doc-biblioentry"', 'role="listitem"')
+    page = page.replace(
+        '<div id="pst-primary-sidebar"', '<div id="pst-primary-sidebar" role="complementary" aria-label="책"'
+    )
     page = page.replace('<meta name="docsearch:version" content="" />', "")
     return in_korean(page)
 

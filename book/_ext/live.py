@@ -244,7 +244,7 @@ def network_script(network: dict[str, Any]) -> dict[str, Any]:
 
 
 def photographs() -> dict[str, dict[str, str]]:
-    """The photographs of the book as base64, with their titles; photographs/README.md tells whose they are."""
+    """The photographs of the book as base64, with their titles; photographs/SOURCES.txt tells whose they are."""
     titles = {"astronaut": "우주인", "rocket": "로켓", "chelsea": "고양이"}
     folder = LIVE / "photographs"
     return {

@@ -1,13 +1,12 @@
-"""Sphinx extension: numbers of recorded runs and counts of pages, read at build and never typed.
+"""Sphinx extension: numbers of recorded runs, read at build and never typed.
 
 {recorded}`fashion-mnist-plain56 test` is the top-1 error of that run's evaluation.json, mean of its seeds with the
-smallest and the largest in brackets; {counted}`errata` is how many entries the page of corrections has.
+smallest and the largest in brackets.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,6 @@ def shown(values: list[float]) -> str:
     return mean if len(values) == 1 else f"{mean} ({min(values):.1f}–{max(values):.1f})"
 
 
-def count_errata() -> int:
-    """Entries of the page of corrections: each has a label of its own."""
-    return len(re.findall(r"^\(errata-[\w-]+\)=$", (BOOK / "errata.md").read_text(encoding="utf-8"), re.MULTILINE))
-
-
 class Recorded(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         run, _, protocol = self.text.partition(" ")
@@ -45,14 +39,6 @@ class Recorded(SphinxRole):
             return [], [self.inliner.reporter.error(f"no record of {self.text!r}: {error!r}", line=self.lineno)]
 
 
-class Counted(SphinxRole):
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        if self.text != "errata":
-            return [], [self.inliner.reporter.error(f"nothing is counted as {self.text!r}", line=self.lineno)]
-        return [nodes.Text(str(count_errata()))], []
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("recorded", Recorded())
-    app.add_role("counted", Counted())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -132,6 +132,7 @@
       const button = document.createElement("button");
       button.type = "button";
       button.className = "sort-button";
+      button.setAttribute("aria-label", `${cell.textContent.trim()} 차례로 늘어놓기`);
       button.append(...cell.childNodes);
       cell.append(button);
       button.addEventListener("click", () => {

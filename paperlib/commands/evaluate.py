@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from os.path import isfile  # False for a name that is too long, too
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,7 +31,7 @@ class Evaluate:
     """Run folders, names of recorded runs (see `paperlib list`), or files of --save, which are not evaluated again."""
     protocol: protocols.Name = "center"
     """center: the central crop; mirror: it and its mirror image; ten-crop: AlexNet's corners and centre, mirrored;
-    multi-crop: VGG's 5x5 grid, mirrored; dense: the whole image, mirrored; multi-crop+dense: the mean of the two."""
+    multi-crop: VGG's 5x5 grid, mirrored; dense: the uncropped image, mirrored; multi-crop+dense: their mean."""
     scales: tuple[int, ...] = ()
     """Smaller image sides Q in px, whose posteriors are averaged; by default the recipe's."""
     pool: Pool | None = None
@@ -54,7 +55,7 @@ class Evaluate:
 def main(args: Sequence[str]) -> None:
     """Check everything that can be checked, then evaluate run by run; each is saved before it is printed."""
     options = tyro.cli(Evaluate, args=args, prog="paperlib evaluate")
-    stored = {name: protocols.load(Path(name)) for name in options.runs if Path(name).is_file()}
+    stored = {name: protocols.load(Path(name)) for name in options.runs if isfile(name)}
     check_options(options, args, only_files=len(stored) == len(set(options.runs)))
     protocol = Protocol(options.protocol, options.scales, options.pool, options.precision, options.memory)
     runs = [name for name in options.runs if name not in stored]

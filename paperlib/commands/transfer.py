@@ -74,10 +74,10 @@ def check_options(options: Transfer, recipe: Recipe) -> None:
 
 
 def all_images(options: Transfer, recipe: Recipe) -> tuple[Any, Tensor]:
-    """The images and labels of all splits; of the run's own data without the unreadable ones that it left out."""
+    """The images and labels of all splits; of the data of the run without the unreadable ones that it left out."""
     if options.data == recipe.data:
-        found = [protocols.find_images(options.run, split) for split in ("train", "val", "test")]
-        splits = [(one.images, one.labels) for one in found]
+        parts = [protocols.find_images(options.run, split) for split in ("train", "val", "test")]
+        splits = [(part.images, part.labels) for part in parts]
     else:
         dataset = data.load(options.data)
         splits = [(one.images, one.labels) for one in (dataset.train, dataset.val, dataset.test)]

@@ -84,7 +84,9 @@ class Training:
         if accelerator.scaler and numbers.get("scaler"):
             accelerator.scaler.load_state_dict(numbers["scaler"])
         self.random = random_of_process(random, accelerator)  # in the middle of an epoch
-        self.rows = numbers.get("rows") or runs.load_metrics(folder)[: self.progress.epoch]  # of metrics.csv
+        self.rows = numbers.get("rows") or runs.load_metrics(folder)[: self.progress.epoch]
+        if self.main and self.rows:
+            run_folder.save_metrics(folder, self.rows)  # it may be ahead of the state, or damaged
         self.board = tensorboard(folder, self.progress.epoch) if machine.tensorboard and self.main else None
         self.saved = time.monotonic()  # when the last state was saved
 

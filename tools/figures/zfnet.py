@@ -175,7 +175,7 @@ def occlusion() -> Drawing:
     d.rect(276, y0, n * cell, n * cell, "mute", 0, 1.2, r=0)
     d.rect(276 + 4 * cell, y0 + 4 * cell, cell, cell, "ink", 0, 2, r=0)
     d.text(x0, 208, "정사각형을 한 칸씩 옮긴다", SMALL, "mute", "left")
-    d.text(276, 208, "밝을수록 확률이 낮다:", SMALL, "mute", "left")
+    d.text(276, 208, "옅을수록 확률이 낮다:", SMALL, "mute", "left")
     d.text(276, 224, "그 자리에 물체가 있다", SMALL, "orange", "left", 700)
     return d
 

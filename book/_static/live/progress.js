@@ -54,8 +54,26 @@
     }
   }
 
+  /* A line to write on under each question of a box of predictions. */
+  function predictions(box) {
+    if (!box.querySelector(".admonition-title")?.textContent.includes("예측하기")) return;
+    const questions = [...box.querySelectorAll(":scope > ol > li")];
+    (questions.length ? questions : [box]).forEach((place, i) => {
+      const id = `guess ${page} ${i + 1}`;
+      const line = element("input", { type: "text", className: "guess", placeholder: "내 예측", value: kept[id] || "",
+        autocomplete: "off", ariaLabel: `${i + 1}번 예측` });
+      line.addEventListener("change", () => {
+        if (line.value) kept[id] = line.value;
+        else delete kept[id];
+        save();
+      });
+      place.append(line);
+    });
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll(".quiz").forEach(quiz);
+    document.querySelectorAll(".admonition.note").forEach(predictions);
     const article = document.querySelector("article.bd-article");
     if (article && document.querySelector(`.bd-sidebar-primary a.current`)) {
       const box = element("input", { type: "checkbox", checked: !!kept[`read ${page}`] });

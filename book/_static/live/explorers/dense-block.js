@@ -24,7 +24,7 @@ live.explorers["dense-block"] = (page) => {
     let naive = 0;
     for (let l = 1; l <= L; l++) naive += 2 * (inputs + (l - 1) * k); // concatenated, and normalised, kept for each layer
     const kept = state.bottleneck ? L * 8 * k : 0; // what the bottleneck makes and its normalisation, in both forms
-    const shared = total;
+    const shared = inputs + (L - 1) * k; // the maps that some layer of the block reads
     const weights = state.bottleneck ? 4 * k * read + 9 * 4 * k * k : 9 * read * k;
     facts.replaceChildren(live.facts([[`${layer}층이 읽는 맵`, read, "개"], ["새로 만드는 맵", k, "개"],
       [`${layer}층의 가중치`, live.count(weights)], ["남기는 맵: 그대로", naive + kept, "개"], ["다시 계산하면", shared + kept, "개"]]));
