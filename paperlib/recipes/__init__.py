@@ -4,7 +4,12 @@ from paperlib.errors import unknown
 from paperlib.recipes import densenet, resnet, vgg, zfnet
 from paperlib.recipes.recipe import Recipe
 
-RECIPES: dict[str, Recipe] = {**zfnet.RECIPES, **vgg.RECIPES, **resnet.RECIPES, **densenet.RECIPES}
+RECIPES: dict[str, Recipe] = {
+    **zfnet.RECIPES,
+    **vgg.RECIPES,
+    **resnet.RECIPES,
+    **densenet.RECIPES,
+}
 
 
 def recipe(name: str) -> Recipe:
