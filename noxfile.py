@@ -28,6 +28,12 @@ def torch_python(session: nox.Session) -> str:
     return str(python)
 
 
+def package_version() -> str:
+    """The version that paperlib/version.py states."""
+    text = (ROOT / "paperlib" / "version.py").read_text(encoding="utf-8")
+    return re.findall(r'__version__ = "(.+)"', text)[0]
+
+
 @nox.session
 def book(session: nox.Session) -> None:
     """Build the book into _build/html from the stored outputs; a warning is an error."""
@@ -130,7 +136,7 @@ def release(session: nox.Session) -> None:
     import shutil
     import tempfile
 
-    version = re.search(r'__version__ = "(.+)"', (ROOT / "paperlib" / "version.py").read_text(encoding="utf-8"))[1]
+    version = package_version()
     if session.posargs and session.posargs != [f"v{version}"]:
         session.error(f"the tag is {session.posargs[0]}, paperlib/version.py says {version}")
     if f"## [{version}]" not in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"):
@@ -179,9 +185,18 @@ def browser(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "--noconftest", *tests, *session.posargs)  # conftest has torch
 
 
+MISSING = (
+    '    raise ModuleNotFoundError("paperlib이 없다. 저장소를 받은 폴더에서 python -m pip install -e . 를 실행한다")'
+)
+INSTALL = '    %pip install -q "paperlib-cnn @ git+{address}@v{version}"'
+
+
 @nox.session(venv_backend="none")
 def address(session: nox.Session) -> None:
-    """Set the repository's public address everywhere: nox -s address -- https://github.com/NAME/REPOSITORY"""
+    """Set the repository's public address everywhere: nox -s address -- https://github.com/NAME/REPOSITORY
+
+    Until then the first cell of a notebook installs nothing: the account of the placeholder could be anybody's.
+    """
     new = " ".join(session.posargs)
     if not re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", new):
         session.error(f"give an address after --, like https://github.com/NAME/REPOSITORY, not {new!r}")
@@ -191,6 +206,11 @@ def address(session: nox.Session) -> None:
         path = ROOT / name
         if path.suffix in {".cff", ".toml", ".yml", ".ipynb", ".md"}:
             text = path.read_text(encoding="utf-8")
-            if old in text:
-                path.write_text(text.replace(old, new), encoding="utf-8")
+            changed = text.replace(old, new)
+            if path.suffix == ".ipynb":
+                install = INSTALL.format(address=new, version=package_version())
+                before, after = (json.dumps(line, ensure_ascii=False)[1:-1] for line in (MISSING, install))
+                changed = changed.replace(before, after)
+            if changed != text:
+                path.write_text(changed, encoding="utf-8")
                 session.log(f"{name}: {old} -> {new}")

@@ -75,7 +75,8 @@ def test_measured_cells_assert_what_must_hold(path: Path) -> None:
 def test_the_first_cell_is_the_same_in_every_notebook(path: Path) -> None:
     assert cells(path, "code")[0]["source"] == cells(NOTEBOOKS[0], "code")[0]["source"]
     text = "".join(cells(path, "code")[0]["source"])
-    assert '"google.colab" in sys.modules' in text
+    assert 'importlib.util.find_spec("paperlib") is None' in text
+    assert text.endswith("device = paperlib.device()")
 
 
 @named
@@ -171,7 +172,7 @@ def test_the_cell_of_the_original_weights_runs_every_protocol(
     monkeypatch.setattr(data, "load", lambda name, download: data.Data((), split, split, split))
     code = cells(ROOT / "book/vgg/crops_and_fusion.ipynb", "code")
     source = "".join(next(cell for cell in code if cell["id"] == "crops-22")["source"])
-    known = {"sys": sys, "torch": torch, "device": "cpu"}
+    known = {"sys": sys, "torch": torch, "device": torch.device("cpu")}
     known |= {"multi_crop": evaluate.multi_crop, "average": evaluate.average, "dense": dense}
     exec(source, known)
     assert asked == [("vgg16", "weights.pth")]
