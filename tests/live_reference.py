@@ -7,6 +7,7 @@ five pictures (tests/live_pictures/README.md) are not among those of the book.
 import base64
 import io
 import json
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from paperlib.anatomy import anatomy
+from paperlib.anatomy import anatomy, kept_for_backward
 from paperlib.deconvnet import ascend, descend, keep
 from paperlib.dense import dense, fully_convolutional
 from paperlib.models import MODELS, build
+from paperlib.models.densenet import DenseBlock, DenseLayer
 from paperlib.occlusion import occlusion
 from paperlib.runs import load_model, load_recipe
 from paperlib.transforms import TestView
@@ -127,9 +129,22 @@ def anatomies() -> dict[str, Any]:
     return found
 
 
+def dense_block() -> dict[str, Any]:
+    """Channels that a dense block (24 maps, six layers, k = 12) keeps for backward: as it is, and recomputed."""
+    found = {}
+    for form in ("bottleneck", "plain"):
+        layers = [
+            OrderedDict((f"layer{i}", DenseLayer(24 + 12 * i, 12, form == "bottleneck", 0.0, again)) for i in range(6))
+            for again in (False, True)
+        ]
+        kept = [kept_for_backward(DenseBlock(one).train(), (24, 64, 64)) for one in layers]
+        found[form] = [int(n / 4 / 64**2) for n in kept]  # what is left over are the statistics of normalisations
+    return found
+
+
 def reference() -> dict[str, Any]:
     """All of it, in JSON's own types."""
-    parts = (scores, score_maps, projections, occlusions, anatomies)
+    parts = (scores, score_maps, projections, occlusions, anatomies, dense_block)
     return json.loads(json.dumps({part.__name__: part() for part in parts}))
 
 

@@ -315,6 +315,29 @@ def test_builder_equals_anatomy(visit: Callable[..., Page]) -> None:
     assert found == REFERENCE["anatomies"]
 
 
+def test_dense_block_keeps_what_autograd_keeps(visit: Callable[..., Page]) -> None:
+    page = visit("dense-block")
+    start(page)
+    found = {}
+    for form in ("bottleneck", "plain"):
+        facts = {
+            row.locator("dt").inner_text(): row.locator("dd").inner_text() for row in page.locator("dl > div").all()
+        }
+        found[form] = [int(facts[name].split("개")[0]) for name in ("남기는 맵: 그대로", "다시 계산하면")]
+        page.locator(".live-check input").uncheck()
+    assert found == REFERENCE["dense_block"]
+
+
+def test_receptive_field_of_the_first_layers_of_resnet(visit: Callable[..., Page]) -> None:
+    """7x7 and a pool of 3x3, both of stride 2, then a block of two 3x3: 27 px, 4 px apart."""
+    page = visit("receptive-field")
+    start(page)
+    page.get_by_role("button", name="ResNet의 처음").click()
+    facts = page.locator("dl").inner_text()
+    assert "27 px" in facts
+    assert "4 px" in facts
+
+
 def test_scripts_are_small() -> None:
     """What a page with an explorer loads before and after the click, weights and photographs aside."""
     folder = HERE.parent / "book" / "_static" / "live"

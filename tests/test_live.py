@@ -35,7 +35,7 @@ def test_there_is_no_layer_list_without_its_line():
     assert {path.stem for path in NETWORKS.glob("*.json")} == set(export_networks.NETWORKS)
 
 
-@pytest.mark.parametrize("part", ["scores", "score_maps", "projections", "occlusions", "anatomies"])
+@pytest.mark.parametrize("part", ["scores", "score_maps", "projections", "occlusions", "anatomies", "dense_block"])
 def test_committed_reference_is_what_the_package_computes(part):
     committed = json.loads(live_reference.FILE.read_text(encoding="utf-8"))[part]
     assert_near(committed, json.loads(json.dumps(getattr(live_reference, part)())))

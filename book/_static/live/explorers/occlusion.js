@@ -48,7 +48,7 @@ live.explorers.occlusion = (page) => {
   };
 
   const wholeMap = () => page.work(async () => {
-    const stride = Math.max(2, Math.round(net.side / 24)), size = state.size;
+    const stride = Math.max(2, Math.round(net.side / 16)), size = state.size;
     page.say("모든 자리에서 다시 계산하는 중…");
     state.map = { ...(await live.call("occlusionMap", name, square, state.label, size, stride)), stride, size };
     view.draw();
@@ -76,7 +76,7 @@ live.explorers.occlusion = (page) => {
     photo = first;
     page.body.append(el("div", { class: "live-split" },
       el("div", { class: "live-picture live-drag" }, view.canvas,
-        el("p", { class: "live-note" }, "정사각형을 끌거나 방향 키로 옮긴다.")),
+        el("p", { class: "live-note" }, "정사각형을 끌거나 방향 키로 옮긴다. 네트워크가 아는 것은 Caltech-101의 101개 클래스뿐이라, 로켓은 돛단배(ketch)라고 답한다.")),
       el("div", {}, live.picker(page.root, (next) => { photo = next; return page.work(change); }, page.say, "rocket"),
         live.choice("네트워크", NAMES, name, (v) => { name = v; page.work(change); }), size, facts,
         live.button("전체 지도 그리기", wholeMap), el("p", { class: "live-caption" }, "가린 사진의 상위 5"), bars)));

@@ -118,7 +118,7 @@ live.explorers["score-map"] = (page) => {
     }, page.say);
     page.body.append(live.element("div", { class: "live-split" },
       live.element("div", {}, live.element("div", { class: "live-picture" }, picture.canvas),
-        live.element("p", { class: "live-caption" }, "점수 맵의 공간 평균 → softmax: 상위 5"), bars),
+        live.element("p", { class: "live-caption" }, "점수 맵의 공간 평균 → 소프트맥스: 상위 5. 아는 것은 Caltech-101의 101개 클래스뿐이다."), bars),
       live.element("div", {}, picker,
         live.slider("크기 Q", { min: 64, max: 256, step: 32, value: 128, show: (v) => `${v} px` },
           (v) => { state.q = v; run(); }),
