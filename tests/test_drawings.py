@@ -93,7 +93,7 @@ def test_a_drawing_takes_the_colours_of_the_theme(path: Path) -> None:
     assert not re.search("black|white|#000|#fff", text, re.IGNORECASE)
     css = (ROOT / "book" / "_static" / "figures.css").read_text(encoding="utf-8")
     for variable in set(re.findall(r"var\((--fig-\w+)", text)):
-        assert css.count(f"  {variable}:") == 2, f"{variable} in the light and in the dark theme"
+        assert css.count(f" {variable}:") == 2, f"{variable} in the light and in the dark theme"
 
 
 @named
