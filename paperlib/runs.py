@@ -55,6 +55,8 @@ def load_unreadable(folder: Path) -> dict[str, dict[int, str]] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         if rule := broken_rule(content, dict[Literal["train", "val"], dict[str, str]]):
             raise ValueError(f"it must {rule}")
+        if not all(index.isdecimal() for split in content.values() for index in split):
+            raise ValueError("photographs are named by their index")
         return {split: {int(index): why for index, why in content[split].items()} for split in content}
     except (OSError, RecursionError, ValueError) as error:
         raise PaperlibError(f"{path} is broken ({error}); remove it, and --skip-bad makes it anew") from error
@@ -175,7 +177,9 @@ def load_model(run: str | Path) -> "nn.Module":
     model = build(recipe.model, num_classes=len(classes), **recipe.options)
     tensors, _ = load_tensors(weights)
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise PaperlibError(f"{weights} holds infinite numbers or nan; train the run anew in another folder")
+        raise PaperlibError(
+            f"{weights} is broken: it holds infinite numbers or nan; train the run anew in another folder"
+        )
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

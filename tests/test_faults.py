@@ -179,7 +179,7 @@ def test_a_run_begins_anew_where_it_was_killed_before_its_first_state(tiny_recip
 @pytest.mark.parametrize("name", ["x" * 300, "file/run"])
 def test_a_folder_that_cannot_be_is_named(tiny_recipe: Recipe, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(PaperlibError, match=r"cannot (use|write in) the run folder"):
+    with pytest.raises(PaperlibError, match=r"cannot (use|make) the run folder"):
         run(tiny_recipe, tmp_path / name, log=quiet)
 
 
@@ -243,7 +243,7 @@ def test_broken_weights_are_refused_and_written_again_from_the_state(
 def test_weights_that_are_no_numbers_are_refused(tiny_run: Path) -> None:
     path = tiny_run / "weights.safetensors"
     save_file({name: t * float("nan") if t.is_floating_point() else t for name, t in load_file(path).items()}, path)
-    with pytest.raises(PaperlibError, match=r"weights\.safetensors holds infinite numbers or nan"):
+    with pytest.raises(PaperlibError, match=r"weights\.safetensors is broken: it holds infinite numbers or nan"):
         runs.load_model(tiny_run)
 
 
@@ -307,6 +307,15 @@ def test_a_recipe_edited_by_hand_is_named(tiny_run: Path, field: str, value: Any
     (tiny_run / "recipe.json").write_text(json.dumps(record))
     with pytest.raises(PaperlibError, match=r"recipe\.json is broken"):
         runs.load_recipe(tiny_run)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"test": {}}', '{"val": {"-1": "x"}}', '{"train": {"1": 5}}', '{"train": []}', "[[["]
+)
+def test_a_list_of_unreadable_photographs_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bad_files.json").write_text(text)
+    with pytest.raises(PaperlibError, match=r"bad_files\.json is broken"):
+        runs.load_unreadable(tmp_path)
 
 
 JSON = st.recursive(
@@ -450,6 +459,16 @@ def test_a_tilde_is_the_home_folder(tiny_recipe: Recipe, tmp_path: Path, monkeyp
     assert run(dataclasses.replace(tiny_recipe, epochs=1), Path("~/run"), log=quiet) == tmp_path / "run"
     assert runs.find("~/run") == tmp_path / "run"
     assert not (tmp_path / "~").exists()
+
+
+def test_a_class_without_a_readable_photograph_is_named(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    place = photograph_folder(tmp_path / "flowers", train=4, val=2, test=2)
+    for path in (place / "train" / "green").iterdir():
+        path.write_bytes(b"no photograph")
+    lines: list[str] = []
+    recipe = dataclasses.replace(tiny_recipe, data=f"folder:{place}", epochs=1)
+    run(recipe, tmp_path / "run", Machine(skip_bad=True), log=lines.append)
+    assert "no training image is left of green: a class that the model cannot learn" in lines
 
 
 def test_a_photograph_that_was_renamed_since_the_run_stopped_is_noticed(tiny_recipe: Recipe, tmp_path: Path) -> None:

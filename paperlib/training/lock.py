@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -20,10 +20,12 @@ def only_writer(folder: Path) -> Iterator[None]:
 
     Raises PaperlibError where another process is, saying which, and where the folder cannot be made or written.
     """
-    holder = folder / HOLDER
-    lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PaperlibError(f"cannot make the run folder {folder} ({error}); choose another with --out") from error
+    lock, holder = FileLock(folder / LOCK), folder / HOLDER
+    try:
         lock.acquire(timeout=0)
         try:
             holder.write_text(f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}")
@@ -31,10 +33,10 @@ def only_writer(folder: Path) -> Iterator[None]:
             lock.release()
             raise
     except Timeout:
-        who = holder.read_text(errors="replace") if holder.exists() else "another process"
-        raise PaperlibError(
-            f"{folder} is being written by {who}: stop it or choose another folder with --out"
-        ) from None
+        who = "another process"
+        with suppress(OSError):  # not written yet, or removed again
+            who = holder.read_text(errors="replace") or who
+        raise PaperlibError(f"{folder} is being written by {who}: stop it, or choose another --out") from None
     except OSError as error:
         raise PaperlibError(f"cannot write in the run folder {folder} ({error}); choose another with --out") from error
     try:

@@ -69,6 +69,7 @@ class Training:
         unreadable = unreadable_photographs(dataset, folder, machine.skip_bad, accelerator, log)
         if len(unreadable["val"]) == len(dataset.val):
             raise PaperlibError(f"no image of {recipe.data} is left to validate on; a folder needs more, or a part val")
+        log_empty_classes(dataset, unreadable["train"], log)
         self.order, self.loader = training_batches(
             dataset.train, frozenset(unreadable["train"]), recipe, machine, accelerator
         )
@@ -174,6 +175,15 @@ def unreadable_photographs(
         title = f"{len(problems)} photographs of {name} cannot be read and are left out"
         log("\n  ".join([title, *problems.values()]))
     return {"train": {}, "val": {}} | (unreadable or {})
+
+
+def log_empty_classes(dataset: data.Data, unreadable: dict[int, str], log: Log) -> None:
+    """Name the classes of which no training photograph can be read: the model cannot learn them."""
+    readable = torch.ones(len(dataset.train), dtype=torch.bool)
+    readable[[i for i in unreadable if i < len(readable)]] = False
+    counts = dataset.train.labels[readable].bincount(minlength=len(dataset.classes)).tolist()
+    if empty := [name for name, count in zip(dataset.classes, counts, strict=True) if count == 0]:
+        log(f"no training image is left of {', '.join(empty)}: a class that the model cannot learn")
 
 
 def training_batches(
