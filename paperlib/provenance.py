@@ -1,5 +1,6 @@
 """Where a recorded number comes from: everything that is needed to count it again."""
 
+import json
 import os
 import platform
 import shlex
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from paperlib.files import write_json
-from paperlib.runs import train_command
 from paperlib.version import __version__
 
 NOT_RECORDED = "not recorded"  # of numbers that are older than this file
@@ -38,13 +38,26 @@ def write_provenance(folder: Path, protocols: Mapping[str, Mapping[str, Any]], i
     """
     about = {
         "commit": commit(),
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": today(),
         "versions": versions(),
         "machine": machine(),
     }
     commands = {"training": train_command(folder), "command": shlex.join(["python", *sys.argv])}
     tests = {name: {**commands, "protocol": protocols[name], "images": images[name], **about} for name in protocols}
     write_json(folder / "provenance.json", tests)
+
+
+def train_command(folder: Path) -> str:
+    """The command that trains the run in `folder`, of a registered recipe."""
+    content = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    processes = content["environment"].get("processes", 1)
+    program = "paperlib" if processes == 1 else f"torchrun --standalone --nproc_per_node {processes} -m paperlib"
+    return f"{program} train {content['name']} --seed {content['recipe']['seed']}"
+
+
+def today() -> str:
+    """The date, year first, in UTC."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def commit() -> str:

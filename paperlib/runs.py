@@ -132,14 +132,6 @@ def read_provenance(run: str | Path) -> dict[str, dict[str, Any]]:
     return content
 
 
-def train_command(run: str | Path) -> str:
-    """The command that trains a run of a registered recipe."""
-    content = read_run(find(run))
-    processes = content["environment"].get("processes", 1)
-    program = "paperlib" if processes == 1 else f"torchrun --standalone --nproc_per_node {processes} -m paperlib"
-    return f"{program} train {content['name']} --seed {content['recipe']['seed']}"
-
-
 def recorded(recipe: str) -> dict[str, dict[str, dict[str, Any]]]:
     """What evaluation.json says of each recorded seed of a recipe: by the name of its folder, `seed0` and so on."""
     folders = sorted(path.parent for path in find(recipe).glob("*/evaluation.json"))

@@ -11,9 +11,9 @@ ROOMS = ["models", "recipes", "data", "commands"]  # folders that are one room: 
 FLOORS = {
     0: ["errors", "names", "values", "version", "modes", "devices", "training.fit", "training.signals"],
     1: ["files", "training.lock", "models", "recipes", "transforms", "anatomy", "figures"],
-    2: ["data", "evaluate", "deconvnet", "pretrained", "tensors", "training.schedule"],
+    2: ["data", "evaluate", "deconvnet", "pretrained", "provenance", "tensors", "training.schedule"],
     3: ["dense", "occlusion", "runs", "tables", "transfer", "training.batches"],
-    4: ["protocols", "provenance", "training.folder", "training.state", "widgets"],
+    4: ["protocols", "training.folder", "training.state", "widgets"],
     5: ["training.epoch"],
     6: ["training.setup"],
     7: ["training.run"],

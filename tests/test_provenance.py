@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paperlib import runs
-from paperlib.provenance import NOT_RECORDED, write_evaluation
+from paperlib.provenance import NOT_RECORDED, train_command, write_evaluation
 
 FIELDS = {"training", "command", "protocol", "images", "commit", "date", "versions", "machine"}
 EVALUATED = [name for name in runs.recorded_runs() if (runs.find(name) / "evaluation.json").exists()]
@@ -21,7 +21,7 @@ def test_every_recorded_number_says_where_it_comes_from(name: str) -> None:
     assert tests.keys() == rows.keys()
     for key, test in tests.items():
         assert test.keys() >= FIELDS
-        assert test["training"] == runs.train_command(name)
+        assert test["training"] == train_command(runs.find(name))
         assert (test["images"], test["protocol"]["scales"]) == (rows[key]["images"], rows[key]["scales"])
         single = {"name", "scales", "pool", "precision", "memory", "split", "every"}
         assert test["protocol"].keys() in (single, {"name", "of", "scales", "split", "every"})
@@ -41,8 +41,8 @@ def test_a_mean_of_posteriors_names_recorded_tests(name: str) -> None:
 
 def test_the_command_of_a_run_on_two_processes() -> None:
     command = "torchrun --standalone --nproc_per_node 2 -m paperlib train fashion-mnist-resnet20-long --seed 0"
-    assert runs.train_command("fashion-mnist-resnet20-long/seed0") == command
-    assert runs.train_command("vgg-caltech") == "paperlib train vgg-caltech --seed 0"
+    assert train_command(runs.find("fashion-mnist-resnet20-long/seed0")) == command
+    assert train_command(runs.find("vgg-caltech")) == "paperlib train vgg-caltech --seed 0"
 
 
 def test_a_number_that_is_counted_now_names_commit_versions_and_machine(

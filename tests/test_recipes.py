@@ -1,13 +1,15 @@
 """Recipes: what they refuse, and the paper's values in them."""
 
 import dataclasses
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from paperlib import MODELS, RECIPES, build
+from paperlib import MODELS, RECIPES, build, recipes, runs
 from paperlib.data import DATASETS
 from paperlib.errors import PaperlibError
 from paperlib.models.vgg import start_from_net_a
@@ -127,6 +129,30 @@ def test_zfnets_recipes_keep_the_papers_values(name: str) -> None:
 def test_the_scales_of_vgg_caltech_are_the_papers_at_64_of_224_px() -> None:
     r = RECIPES["vgg-caltech"]
     assert r.sides == tuple(round(s * 64 / 224) for s in (256, 512))
+
+
+RECORDED = [
+    (name, text)
+    for path in sorted(Path(recipes.__file__).parent.glob("*.py"))
+    for text, name in re.findall(r"# recorded: (.*)\n    \"([\w-]+)\":", path.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("name", "text"), RECORDED)
+def test_what_is_written_above_a_recipe_is_what_its_records_say(name: str, text: str) -> None:
+    names = [run for run in runs.recorded_runs() if run.partition("/")[0] == name]
+    tests = [rows.get("test") or rows["center"] for rows in map(runs.read_evaluation, names)]
+    right = sorted(f"{100 - test['top1']:.2f}" for test in tests)
+    times = sorted(sum(row["seconds"] for row in runs.load_metrics(runs.find(run))) for run in names)
+    if len(names) == 1:
+        assert text == f"{right[0]}% right, {times[0]:.0f} s"
+    else:
+        span = f"{times[0]:.0f} to {times[-1]:.0f} s"
+        assert text == f"{right[0]} to {right[-1]}% right, {span} ({len(names)} seeds)"
+
+
+def test_recorded_recipes_state_their_records() -> None:
+    assert len(RECORDED) >= 25
 
 
 def test_differences_name_each_value() -> None:

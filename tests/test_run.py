@@ -301,6 +301,8 @@ def test_a_run_folder_explains_itself(tiny_run: Path) -> None:
     assert content["name"] == "tiny"
     assert content["classes"] == ["red", "green", "blue", "yellow"]
     assert content["environment"]["torch"] == torch.__version__.split("+")[0]
+    here = {"python", "machine", "system", "processor", "cores", "commit", "date", "paperlib", "torchvision"}
+    assert content["environment"].keys() >= here
     rows = runs.load_metrics(tiny_run)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert all(0 <= row["val_top1_error"] <= 100 and row["seconds"] > 0 for row in rows)

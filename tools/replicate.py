@@ -31,6 +31,7 @@ from paperlib import RECIPES, runs
 from paperlib.errors import PaperlibError
 from paperlib.files import write_json
 from paperlib.protocols import Predictions, Protocol, SplitName, evaluate_run, fuse
+from paperlib.provenance import train_command
 from paperlib.training.run import run
 
 HERE = Path(__file__).parent
@@ -175,7 +176,7 @@ def provenance(folder: Path, words: str, row: dict[str, Any]) -> dict[str, Any]:
     protocol, split = wish(words)
     options = vars(protocol) | {"scales": row["scales"], "split": split, "every": 1}
     return {
-        "training": runs.train_command(folder),
+        "training": train_command(folder),
         "command": row["command"],
         "protocol": options,
         "images": row["images"],

@@ -1,6 +1,8 @@
 """DenseNet (arXiv 1608.06993): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `python tools/record.py` records those on Fashion-MNIST.
+`paperlib train NAME` trains one; `python tools/record.py` records those on Fashion-MNIST. Where a run is recorded,
+what it reached on the test images (centre crop), and in what time on a core or two, stands above it. `paperlib list`
+shows every seed, and provenance.json beside the record its command and protocol.
 """
 
 from dataclasses import replace
@@ -80,6 +82,7 @@ RECIPES = {
         target="below the errors of both (Figure 3)",
     ),
     # Fashion-MNIST
+    # recorded: 91.72 to 91.89% right, 1485 to 1499 s (2 seeds)
     "fashion-mnist-densenet_bc22_k24": replace(
         resnet.FASHION,
         model="densenet_bc",
@@ -87,8 +90,10 @@ RECIPES = {
         source="the values of fashion-mnist-resnet20; 1.04 times its parameters, the multiply-adds of ResNet-56",
         target="errors below those of ResNet-20 and ResNet-56; the recorded runs are equal",
     ),
+    # recorded: 94.12 to 94.38% right, 5872 to 5906 s (2 seeds)
     "fashion-mnist-densenet_bc16_k48-long": FASHION_LONG,
     # A second cycle from the weights of the first, as in arXiv 1608.03983: the rate rises and falls to zero anew
+    # recorded: 94.37% right, 7158 s
     "fashion-mnist-densenet_bc16_k48-again": replace(
         FASHION_LONG,
         start="fashion-mnist-densenet_bc16_k48-long/seed0",

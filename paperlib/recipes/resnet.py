@@ -1,7 +1,9 @@
 """ResNet (arXiv 1512.03385): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `python tools/record.py` records those on Fashion-MNIST,
-`python tools/replicate.py` those on CIFAR-10 as JPEG files.
+`paperlib train NAME` trains one; `python tools/record.py` records those on Fashion-MNIST, `python tools/replicate.py`
+those on CIFAR-10 as JPEG files. Where a run is recorded, what it reached on the test images (centre crop), and in what
+time on a core or two, stands above it. `paperlib list` shows every seed, and provenance.json beside the record its
+command and protocol.
 """
 
 from dataclasses import replace
@@ -119,11 +121,16 @@ RECIPES = {
     "cifar10-jpeg-resnet20-B": replace(CIFAR_JPEG, options=CIFAR_JPEG.options | {"shortcut": "B"}),
     "cifar10-jpeg-resnet20-C": replace(CIFAR_JPEG, options=CIFAR_JPEG.options | {"shortcut": "C"}),
     # Figure 6 on Fashion-MNIST
+    # recorded: 91.78 to 91.94% right, 453 to 584 s (3 seeds)
     "fashion-mnist-resnet20": FASHION,
+    # recorded: 91.33 to 92.72% right, 1201 to 1272 s (2 seeds)
     "fashion-mnist-resnet56": replace(FASHION, model="resnet56"),
+    # recorded: 91.54 to 91.71% right, 412 to 489 s (3 seeds)
     "fashion-mnist-plain20": replace(FASHION, model="plain20"),
+    # recorded: 84.99 to 85.08% right, 1177 to 1383 s (2 seeds)
     "fashion-mnist-plain56": replace(FASHION, model="plain56"),
     # Chosen in a few short runs on the validation images, for two processes of one core each
+    # recorded: 94.18% right, 877 s
     "fashion-mnist-resnet20-long": replace(
         FASHION,
         epochs=19,

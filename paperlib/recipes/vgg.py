@@ -1,7 +1,9 @@
 """VGG (arXiv 1409.1556): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `python tools/record.py` records those on Caltech-101,
-`python tools/replicate.py` those on scenes.
+`paperlib train NAME` trains one; `python tools/record.py` records those on Caltech-101, `python tools/replicate.py`
+those on scenes. Where a run is recorded, what it reached on the test images (centre crop), and in what time on a core
+or two, stands above it. `paperlib list` shows every seed, and provenance.json beside the record its command and
+protocol.
 """
 
 from dataclasses import replace
@@ -120,18 +122,31 @@ RECIPES = {
     "imagenet-vgg19-s384": replace(IMAGENET_384, model="vgg19", start="imagenet-vgg19-s256"),
     "imagenet-vgg19-jitter": replace(IMAGENET_JITTER, model="vgg19", start="imagenet-vgg19-s384"),
     # Table 3 at 64 / 224
+    # recorded: 54.70 to 57.04% right, 219 to 350 s (3 seeds)
     "caltech101-vgg11-s73": CALTECH,
+    # recorded: 54.83 to 56.54% right, 522 to 875 s (3 seeds)
     "caltech101-vgg11_lrn-s73": replace(CALTECH, model="vgg11_lrn"),
+    # recorded: 55.94 to 57.73% right, 365 to 520 s (3 seeds)
     "caltech101-vgg13-s73": replace(CALTECH, model="vgg13"),
+    # recorded: 54.14 to 56.63% right, 163 to 281 s (3 seeds)
     "caltech101-vgg13_5x5-s73": replace(CALTECH, model="vgg13_5x5"),
+    # recorded: 50.97 to 54.42% right, 355 to 430 s (3 seeds)
     "caltech101-vgg16_1x1-s73": replace(CALTECH, model="vgg16_1x1"),
+    # recorded: 46.27 to 47.51% right, 116 to 147 s (3 seeds)
     "caltech101-vgg16_1x1-s110": replace(CALTECH_110, model="vgg16_1x1", start="caltech101-vgg16_1x1-s73"),
+    # recorded: 45.72 to 48.20% right, 105 to 152 s (3 seeds)
     "caltech101-vgg16_1x1-jitter": replace(CALTECH_JITTER, model="vgg16_1x1", start="caltech101-vgg16_1x1-s110"),
+    # recorded: 50.14 to 52.76% right, 375 to 514 s (3 seeds)
     "caltech101-vgg16-s73": replace(CALTECH, model="vgg16"),
+    # recorded: 44.34 to 46.13% right, 120 to 193 s (3 seeds)
     "caltech101-vgg16-s110": replace(CALTECH_110, model="vgg16", start="caltech101-vgg16-s73"),
+    # recorded: 45.30 to 45.99% right, 124 to 198 s (3 seeds)
     "caltech101-vgg16-jitter": replace(CALTECH_JITTER, model="vgg16", start="caltech101-vgg16-s110"),
+    # recorded: 46.96 to 48.76% right, 441 to 608 s (3 seeds)
     "caltech101-vgg19-s73": replace(CALTECH, model="vgg19"),
+    # recorded: 39.64 to 43.09% right, 145 to 201 s (3 seeds)
     "caltech101-vgg19-s110": replace(CALTECH_110, model="vgg19", start="caltech101-vgg19-s73"),
+    # recorded: 40.06 to 42.40% right, 156 to 242 s (3 seeds)
     "caltech101-vgg19-jitter": replace(CALTECH_JITTER, model="vgg19", start="caltech101-vgg19-s110"),
     # Table 3 at 32 / 224
     "scenes-vgg11-s37": SCENES,
@@ -149,6 +164,7 @@ RECIPES = {
     "scenes-vgg19-s55": replace(SCENES_55, model="vgg19", start="scenes-vgg19-s37"),
     "scenes-vgg19-jitter": replace(SCENES_JITTER, model="vgg19", start="scenes-vgg19-s55"),
     # Small networks
+    # recorded: 93.34% right, 218 s
     "fashion-mnist-vgg13": replace(
         MINI,
         model="vgg13",
@@ -167,6 +183,7 @@ RECIPES = {
         target="at least 93% right in under four minutes on two cores",
     ),
     "vgg-mini": MINI,
+    # recorded: 57.60% right, 2021 s
     "vgg-caltech": replace(
         MINI,
         options={"width": 0.375, "image_size": 64, "hidden": 384, "dropout": 0.2, "batch_norm": True},

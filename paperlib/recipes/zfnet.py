@@ -1,6 +1,8 @@
 """AlexNet (NIPS 2012) and ZFNet (arXiv 1311.2901): each experiment, what it should reach, and how it was shortened.
 
-`paperlib train NAME` trains one; `tools/zfnet_experiments.py` and `tools/record.py` record those on Caltech-101.
+`paperlib train NAME` trains one; `tools/zfnet_experiments.py` and `tools/record.py` record those on Caltech-101. Where
+a run is recorded, what it reached on the test images (centre crop), and in what time on a core or two, stands above
+it. `paperlib list` shows every seed, and provenance.json beside the record its command and protocol.
 """
 
 from dataclasses import replace
@@ -92,7 +94,9 @@ RECIPES = {
         )
         for row, (model, changes) in ZFNET_TABLE_3.items()
     },
+    # recorded: 53.91% right, 840 s
     "alexnet-caltech": replace(VISIBLE, model="alexnet", renormalize=0.0),
+    # recorded: 56.58% right, 1393 s
     "zfnet-caltech": VISIBLE,
     # Balanced classes: without batch norm, so few steps do not bring the error below that of chance
     "zfnet-full-caltech": replace(

@@ -2,11 +2,9 @@
 
 import json
 import os
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from hashlib import sha256
-from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import psutil
 import torch
 from torch import nn
 
+from paperlib import provenance
 from paperlib.data import Data, Photographs, Split
 from paperlib.errors import PaperlibError
 from paperlib.files import write, write_json
@@ -22,7 +21,6 @@ from paperlib.recipes.recipe import Recipe, differences
 from paperlib.runs import WEIGHTS, finished, load_metrics, read_run, states
 from paperlib.tensors import load_tensors, save_tensors
 from paperlib.training.lock import HOLDER, LOCK
-from paperlib.version import __version__
 
 
 def begin(folder: Path, name: str, recipe: Recipe, data: Data, machine: dict[str, Any]) -> None:
@@ -80,10 +78,11 @@ def check_folder(folder: Path, recipe: Recipe) -> None:
         raise PaperlibError(f"{folder} holds a run without its states, which cannot go on; choose another --out")
 
 
-def environment() -> dict[str, str]:
-    """Versions and machine, for recipe.json."""
-    system = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
-    return system | {"paperlib": __version__} | {name: version(name) for name in ("torch", "torchvision", "accelerate")}
+def environment() -> dict[str, str | int]:
+    """Versions, commit, date and machine, for recipe.json."""
+    here = provenance.machine()
+    about = {"machine": here.pop("architecture"), **here, "commit": provenance.commit(), "date": provenance.today()}
+    return provenance.versions() | about
 
 
 def remove_partial_files(folder: Path) -> None:
