@@ -130,6 +130,17 @@ def test_a_run_waits_for_its_lender_and_for_nobody_elses_lock(small: ModuleType,
     assert [one[:2] for one in small.next_run(tmp_path, {tmp_path / "seed0" / "tiny"})] == [("tiny", 1)]
 
 
+def test_a_recorded_run_is_trained_again_for_its_weights_alone(
+    small: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small, "PACKAGE", tmp_path / "package")
+    for seed in (0, 1):
+        counted_run(tmp_path / "package" / "tiny" / f"seed{seed}", center=[0, 1])
+    assert small.missing(tmp_path) == [("tiny", 0), ("later", 0)]
+    counted_run(tmp_path / "package" / "later" / "seed0", center=[0, 1])
+    assert small.missing(tmp_path) == []
+
+
 def test_all_runs_are_trained_and_counted_once(small: ModuleType, tmp_path: Path) -> None:
     assert small.train(tmp_path, 1) == 0
     folders = [tmp_path / "seed0" / "tiny", tmp_path / "seed1" / "tiny", tmp_path / "seed0" / "later"]

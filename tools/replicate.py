@@ -42,16 +42,35 @@ def place(out: Path, name: str, seed: int) -> Path:
     return out / f"seed{seed}" / name
 
 
-def next_run(out: Path, failed: set[Path]) -> Iterator[tuple[str, int, Path]]:
-    """One run that is not finished, whose lender is, and that no other process has; none has it until this ends."""
+def missing(out: Path) -> list[tuple[str, int]]:
+    """Runs of the plan that are neither finished here nor recorded, each after the one that lends it its weights."""
+    found: list[tuple[str, int]] = []
+
+    def add(name: str, seed: int) -> None:
+        start = RECIPES[name].start
+        if start in RECIPES and not runs.finished(place(out, start, seed)):
+            add(start, seed)
+        if (name, seed) not in found:
+            found.append((name, seed))
+
     for name, seed in order():
+        recorded = (PACKAGE / name / f"seed{seed}" / "evaluation.json").exists()
+        if not recorded and not runs.finished(place(out, name, seed)):
+            add(name, seed)
+    return found
+
+
+def next_run(out: Path, failed: set[Path]) -> Iterator[tuple[str, int, Path]]:
+    """One missing run whose lender is finished and that no other process has; none has it until this ends."""
+    for name, seed in missing(out):
         folder, start = place(out, name, seed), RECIPES[name].start
-        waits = start in RECIPES and not runs.finished(place(out, start, seed))
-        if folder in failed or waits or runs.finished(folder):
+        if folder in failed or (start in RECIPES and not runs.finished(place(out, start, seed))):
             continue
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(folder.with_suffix(".lock"), timeout=0):
+                if runs.finished(folder):  # by another process, since this one looked
+                    continue
                 yield name, seed, folder
                 return
         except Timeout:
