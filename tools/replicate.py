@@ -11,31 +11,29 @@ second process takes the next one. The test images of a run are counted once.
 
 import argparse
 import os
-import platform
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from filelock import FileLock, Timeout  # comes with torch
+from resnet_signals import signals
 from verdicts import claims, counted, order, rendered
 
 from paperlib import RECIPES, runs
 from paperlib.errors import PaperlibError
 from paperlib.files import write_json
 from paperlib.protocols import Predictions, Protocol, SplitName, evaluate_run, fuse
-from paperlib.provenance import train_command
+from paperlib.provenance import write_provenance
 from paperlib.training.run import run
 
 HERE = Path(__file__).parent
-NUMBERS = ("scales", "top1", "top5", "images", "seconds")  # of a row in the package; the rest is its provenance
 PACKAGE = Path(runs.__file__).parent / "assets" / "runs"
 
 
@@ -44,16 +42,35 @@ def place(out: Path, name: str, seed: int) -> Path:
     return out / f"seed{seed}" / name
 
 
-def next_run(out: Path, failed: set[Path]) -> Iterator[tuple[str, int, Path]]:
-    """One run that is not finished, whose lender is, and that no other process has; none has it until this ends."""
+def missing(out: Path) -> list[tuple[str, int]]:
+    """Runs of the plan that are neither finished here nor recorded, each after the one that lends it its weights."""
+    found: list[tuple[str, int]] = []
+
+    def add(name: str, seed: int) -> None:
+        start = RECIPES[name].start
+        if start in RECIPES and not runs.finished(place(out, start, seed)):
+            add(start, seed)
+        if (name, seed) not in found:
+            found.append((name, seed))
+
     for name, seed in order():
+        recorded = (PACKAGE / name / f"seed{seed}" / "evaluation.json").exists()
+        if not recorded and not runs.finished(place(out, name, seed)):
+            add(name, seed)
+    return found
+
+
+def next_run(out: Path, failed: set[Path]) -> Iterator[tuple[str, int, Path]]:
+    """One missing run whose lender is finished and that no other process has; none has it until this ends."""
+    for name, seed in missing(out):
         folder, start = place(out, name, seed), RECIPES[name].start
-        waits = start in RECIPES and not runs.finished(place(out, start, seed))
-        if folder in failed or waits or runs.finished(folder):
+        if folder in failed or (start in RECIPES and not runs.finished(place(out, start, seed))):
             continue
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(folder.with_suffix(".lock"), timeout=0):
+                if runs.finished(folder):  # by another process, since this one looked
+                    continue
                 yield name, seed, folder
                 return
         except Timeout:
@@ -100,29 +117,26 @@ def wish(words: str) -> tuple[Protocol, SplitName]:
 
 
 def count(out: Path) -> int:
-    """Count of each finished run what the claims ask for and evaluation.json lacks.
-
-    wrong.npz keeps which images were wrong under each protocol, a bit each: for paired differences over images.
-    """
+    """Count of each finished run what the claims ask for and evaluation.json lacks."""
     wanted: dict[str, dict[str, None]] = {}
     for claim in claims():
-        for name, protocol in claim.sides:
-            wanted.setdefault(name, {})[protocol] = None
+        for name, words in claim.sides:
+            wanted.setdefault(name, {})[words] = None
     for name, seed in order():
         folder = place(out, name, seed)
         made: dict[tuple[Any, ...], Predictions] = {}
-        for protocol in wanted.get(name, ()) if runs.finished(folder) else ():
-            rows, wrong = counted(folder)
-            if protocol not in rows:
-                rows[protocol], wrong[protocol] = counts(folder, protocol, made)
-                np.savez_compressed(folder / "wrong.npz", **wrong)
-                write_json(folder / "evaluation.json", rows)
-                speaker(f"{name} seed {seed}")(f"{protocol}: {rows[protocol]['top1']:.2f}%")
+        for words in wanted.get(name, ()) if runs.finished(folder) else ():
+            if words not in counted(folder)[0]:
+                row, options, wrong = counts(folder, words, made)
+                keep(folder, words, row, options, wrong)
+                speaker(f"{name} seed {seed}")(f"{words}: {row['top1']:.2f}%")
     return 0
 
 
-def counts(folder: Path, words: str, made: dict[tuple[Any, ...], Predictions]) -> tuple[dict[str, Any], np.ndarray]:
-    """A row of evaluation.json with what repeats it, and the wrong images as packed bits.
+def counts(
+    folder: Path, words: str, made: dict[tuple[Any, ...], Predictions]
+) -> tuple[dict[str, Any], dict[str, Any], np.ndarray]:
+    """A row of evaluation.json, the options of its protocol, and the wrong images as packed bits.
 
     `made` keeps the predictions of the run: multi-crop+dense is their mean, and no pass is made twice.
     """
@@ -132,59 +146,34 @@ def counts(folder: Path, words: str, made: dict[tuple[Any, ...], Predictions]) -
         if part not in made:
             made[part] = evaluate_run(folder, replace(protocol, name=part[0]), split)
     found = fuse([made[part] for part in parts])
-    command = ["paperlib evaluate", folder.as_posix(), "--protocol", protocol.name, "--split", split]
-    command += ["--precision", protocol.precision, "--scales", *map(str, found.scales)]
+    row = {"scales": found.scales, **vars(found.errors)}
     wrong = found.posteriors.argmax(dim=1) != found.labels
-    row = {"scales": found.scales, **asdict(found.errors), "command": " ".join(command), **where()}
-    return row, np.packbits(wrong.numpy())
+    return row, vars(protocol) | {"scales": found.scales, "split": split, "every": 1}, np.packbits(wrong.numpy())
 
 
-def where() -> dict[str, str]:
-    """Commit, version of torch, processor and date of what is measured now."""
-    git = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    commit = subprocess.run(git, cwd=HERE, capture_output=True, text=True).stdout.strip()
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    processor = models[0] if models else platform.processor() or platform.machine()
-    return {
-        "commit": commit,
-        "torch": torch.__version__,
-        "processor": processor,
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-    }
+def keep(folder: Path, words: str, row: dict[str, Any], options: dict[str, Any], wrong: np.ndarray) -> None:
+    """Add a test to evaluation.json, provenance.json and wrong.npz, which keeps the wrong images, a bit each."""
+    rows, bits = counted(folder)
+    file = folder / "provenance.json"
+    before = runs.read_provenance(folder) if file.exists() else {}
+    write_provenance(folder, {words: options}, {words: row["images"]})
+    write_json(file, before | runs.read_provenance(folder))
+    np.savez_compressed(folder / "wrong.npz", **bits, **{words: wrong})
+    write_json(folder / "evaluation.json", rows | {words: row})
 
 
 def record(out: Path) -> int:
-    """Copy what was counted of every run into the package."""
+    """Copy what was counted of every run into the package, and what its layers pass on where it is a ResNet's."""
     for name, seed in order():
         folder, target = place(out, name, seed), PACKAGE / name / f"seed{seed}"
         if runs.finished(folder) and (folder / "evaluation.json").exists():
             target.mkdir(parents=True, exist_ok=True)
-            for file in ("recipe.json", "metrics.csv", "wrong.npz"):
+            for file in ("recipe.json", "metrics.csv", "evaluation.json", "provenance.json", "wrong.npz"):
                 shutil.copy(folder / file, target / file)
-            rows, _ = counted(folder)
-            numbers = {words: {key: row[key] for key in NUMBERS} for words, row in rows.items()}
-            write_json(target / "evaluation.json", numbers)
-            write_json(target / "provenance.json", {words: provenance(folder, words, rows[words]) for words in rows})
+            if RECIPES[name].model in ("plain20", "plain56", "resnet20", "resnet56"):  # ResNet, Figure 7
+                write_json(target / "signals.json", signals(folder))
             print(target)
     return 0
-
-
-def provenance(folder: Path, words: str, row: dict[str, Any]) -> dict[str, Any]:
-    """Where a row comes from, as `paperlib.provenance` writes it."""
-    protocol, split = wish(words)
-    options = vars(protocol) | {"scales": row["scales"], "split": split, "every": 1}
-    return {
-        "training": train_command(folder),
-        "command": row["command"],
-        "protocol": options,
-        "images": row["images"],
-        "commit": row["commit"],
-        "date": row["date"],
-        "versions": {"torch": row["torch"]},
-        "machine": {"processor": row["processor"]},
-    }
 
 
 def render(out: Path) -> int:
