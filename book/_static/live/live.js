@@ -439,7 +439,9 @@
             page.fail(error);
           }
         });
-        body.replaceChildren(element("div", { class: "live-poster" }, element("p", {}, sentence), button, note));
+        const poster = element("img", { src: `${base}posters/${name}.jpg`, alt: "실행하면 처음 보이는 그림", loading: "lazy" });
+        body.replaceChildren(element("div", { class: "live-poster" }, poster,
+          element("div", {}, element("p", {}, sentence), button, note)));
       },
     };
     root.append(says);
