@@ -64,16 +64,17 @@ def sections_of(article: Tag) -> Iterator[tuple[str, str, str, str]]:
     for entry in article.select("[data-search-heading]"):
         yield entry["id"], entry["data-search-heading"], text_of(entry), ""
         entry.decompose()
+    known: set[str] = set()  # identifiers of the page, each listed once
     for section in reversed(article.find_all("section")):  # inner ones first: each keeps its own text
         heading = section.find(HEADINGS)
         if heading is None:
             section.unwrap()
             continue
-        code = " ".join(
-            dict.fromkeys(
-                re.findall(r"[A-Za-z_][\w.]{3,}", " ".join(p.get_text() for p in section.select(".cell_input pre")))
-            )
+        words = re.findall(
+            r"[A-Za-z_][\w.]{3,}", " ".join(cell.get_text() for cell in section.select(".cell_input pre"))
         )
+        code = " ".join(word for word in dict.fromkeys(words) if word not in known)
+        known.update(words)
         pictures = [image.get("alt") or image.get("aria-label") or "" for image in section.select("img, svg")]
         alts = " ".join(alt for alt in pictures if re.search("[가-힣]", alt))
         for other in section.select(LEFT_OUT):
