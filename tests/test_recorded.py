@@ -16,6 +16,7 @@ from paperlib.evaluate import evaluate, one_view
 from paperlib.models.densenet import DenseNet, connection_weights
 from paperlib.protocols import Protocol, predictor
 from paperlib.recipes.recipe import differences
+from paperlib.tensors import load_tensors
 from paperlib.transforms import TestView
 
 ASSETS = Path(paperlib.__file__).parent / "assets"
@@ -40,6 +41,16 @@ def test_a_recorded_run_is_of_the_recipe_in_the_package(name: str) -> None:
     assert name in (content["name"], f"{content['name']}/seed{ours.seed}")
     rows = runs.load_metrics(ASSETS / "runs" / name)
     assert [row["epoch"] for row in rows] == list(range(1, content["recipe"]["epochs"] + 1))
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_a_flipped_byte_of_the_stored_weights_is_found(name: str, tmp_path: Path) -> None:
+    whole = bytearray((ASSETS / "runs" / name / "weights.safetensors").read_bytes())
+    load_tensors(ASSETS / "runs" / name / "weights.safetensors")
+    whole[len(whole) // 2] ^= 1
+    (tmp_path / "weights.safetensors").write_bytes(whole)
+    with pytest.raises(PaperlibError, match="its bytes have changed since they were written"):
+        load_tensors(tmp_path / "weights.safetensors")
 
 
 @pytest.mark.parametrize("name", WITH_WEIGHTS)

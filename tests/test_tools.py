@@ -12,6 +12,7 @@ import torch
 
 from paperlib import RECIPES, runs
 from paperlib.protocols import Predictions
+from paperlib.tensors import load_tensors
 
 TOOLS = Path(__file__).parents[1] / "tools"
 RECORDED = [name for name in runs.recorded_runs() if (runs.find(name) / "evaluation.json").exists()]
@@ -85,7 +86,7 @@ def test_a_run_is_recorded_once_with_rounded_weights(record: ModuleType, tiny_ru
     protocol = runs.read_provenance(target)["dense, several scales"]["protocol"]
     options = {"pool": None, "precision": "fp32", "memory": 256, "split": "test", "every": 1}
     assert protocol == {"name": "dense", "scales": [36, 40]} | options
-    tensors, _ = runs.read_tensors(target / "weights.safetensors")
+    tensors, _ = load_tensors(target / "weights.safetensors")
     assert {t.dtype for t in tensors.values() if t.is_floating_point()} == {torch.float16}
     (target / "weights.safetensors").unlink()
     record.evaluate_all(target, record.named_tests("tiny", runs.load_recipe(tiny_run)[0]), store=tiny_run)  # stored
