@@ -103,8 +103,11 @@ def test_json_keeps_names_that_are_not_text(tmp_path: Path) -> None:
     assert CAT in (tmp_path / "x.json").read_text(encoding="utf-8")
 
 
-def test_a_path_of_three_hundred_characters_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    name = "가" * 300
+@pytest.mark.parametrize("name", ["가" * 300, "가가가/" * 3000])
+def test_a_path_that_is_too_long_is_no_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PAPERLIB_DATA", str(tmp_path))
     for call in (lambda: data.load(f"folder:{name}"), lambda: data.read_photograph(name)):
         with pytest.raises(PaperlibError, match="가가가"):
             call()
