@@ -31,5 +31,6 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` to `path` as JSON, in one step as `write` does."""
-    write(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    """Write `content` to `path` as JSON, in one step as `write` does; names of files that are not text are kept too."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write(path, text.encode("utf-8", "backslashreplace"))  # of a lone surrogate that is JSON's own notation

@@ -14,6 +14,7 @@ from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 
 from paperlib import data
 from paperlib.cli import main
+from paperlib.data import fetch as fetch_module
 from paperlib.data.fetch import ARCHIVES, Archive, fetch
 from paperlib.errors import PaperlibError
 from tests.test_data import write_idx
@@ -30,6 +31,8 @@ class Server(ThreadingHTTPServer):
         self.asked: list[str | None] = []
         self.sends: list[int] = []
         self.ranges = True
+        self.length: str | None = None  # in place of the right Content-Length
+        self.busy = 0  # answers 503 so often
 
     @property
     def url(self) -> str:
@@ -45,17 +48,28 @@ class Handler(BaseHTTPRequestHandler):
         content = self.server.files.get(self.path[1:])
         if content is None:
             return self.send_error(404)
+        if self.server.busy:
+            self.server.busy -= 1
+            return self.send_error(503)
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.server.ranges else 0
         if start >= len(content) > 0:
             return self.send_error(416)
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("Content-Length", self.server.length or str(len(content) - start))
         self.end_headers()
         stop = start + self.server.sends.pop(0) if self.server.sends else None
         self.wfile.write(content[start:stop])
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that a download would have waited."""
+    waited: list[float] = []
+    monkeypatch.setattr(fetch_module.time, "sleep", waited.append)
+    return waited
 
 
 @pytest.fixture
@@ -100,6 +114,41 @@ def test_the_next_call_goes_on_too(server: Server, tmp_path: Path) -> None:
     fetch(archive(f"{server.url}a.tgz"), tmp_path)
     assert (tmp_path / "set" / "a.tgz").read_bytes() == CONTENT
     assert server.asked == [None, "bytes=700000-", "bytes=700000-"]
+
+
+def test_a_server_of_one_byte_a_connection_is_given_up_after_growing_pauses(
+    server: Server, tmp_path: Path, pauses: list[float]
+) -> None:
+    server.sends = [1] * 1000
+    with pytest.raises(PaperlibError, match="the connection closed after 5 of 2,000,000 bytes"):
+        fetch(archive(f"{server.url}a.tgz"), tmp_path)
+    assert pauses == [1, 2, 4, 8]
+    server.sends = []
+    fetch(archive(f"{server.url}a.tgz"), tmp_path)
+    assert (tmp_path / "set" / "a.tgz").read_bytes() == CONTENT
+
+
+def test_slow_connections_count_in_a_row_only(server: Server, tmp_path: Path, pauses: list[float]) -> None:
+    server.sends = [1, 1, 1, 300_000] * 5
+    fetch(archive(f"{server.url}a.tgz"), tmp_path)
+    assert (tmp_path / "set" / "a.tgz").read_bytes() == CONTENT
+    assert pauses == [1, 2, 4] * 5
+
+
+def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path, pauses: list[float]) -> None:
+    server.busy = 3
+    fetch(archive(f"{server.url}a.tgz"), tmp_path)
+    assert pauses == [1, 2, 4]
+    assert (tmp_path / "set" / "a.tgz").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("length", ["banana", "-5", "1e9", "", "9" * 30])
+def test_a_content_length_that_means_nothing_is_survived(
+    server: Server, tmp_path: Path, pauses: list[float], length: str
+) -> None:
+    server.length = length or " "
+    fetch(archive(f"{server.url}a.tgz"), tmp_path)
+    assert (tmp_path / "set" / "a.tgz").read_bytes() == CONTENT
 
 
 def test_a_server_without_ranges_sends_all_again(server: Server, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""Download the archives of the data sets: from mirrors, checked by md5, going on where a connection broke."""
+"""Download the archives of the data sets: from mirrors, checked by md5, resumed where a connection broke."""
 
 import hashlib
 import http.client
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import HTTPError
@@ -15,10 +16,13 @@ from paperlib.version import __version__
 
 CHUNK = 1 << 18  # bytes
 TIMEOUT = 30.0  # seconds without an answer
+TRIES = 5  # connections in a row that bring less than CHUNK
+PAUSE = 1.0  # seconds before the second of them; twice as long before each further one
+BUSY = (429, 500, 502, 503, 504)  # HTTP: a server that may answer later
 
 
 class Archive(NamedTuple):
-    """One file: where it goes and what it unpacks to, below the folder of data, its md5, and its addresses in turn."""
+    """One file: its place and what it unpacks to, below the folder of data, its md5, and its addresses in turn."""
 
     place: str
     unpacked: str
@@ -69,10 +73,10 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
 
 
 def fetch(archive: Archive, root: Path) -> None:
-    """Have `archive` whole below `root`, unless it is there, or what it unpacks to.
+    """Download `archive` below `root`, unless it is there, or what it unpacks to.
 
-    Bytes gather in a file beside it that ends in `.part`: after a broken connection, in this call or an earlier one,
-    the rest is asked for (HTTP Range). Raises PaperlibError naming each address and what was wrong with it.
+    The bytes go to a file beside it that ends in `.part`: after a broken connection, in this call or an earlier one,
+    only the rest is downloaded (HTTP Range). Raises PaperlibError naming each address and what was wrong with it.
     """
     path, problems = root / archive.place, []
     part = path.with_name(path.name + ".part")
@@ -80,10 +84,10 @@ def fetch(archive: Archive, root: Path) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     for url in archive.urls:
-        found = _size(part)
+        resumed = _size(part) > 0
         try:
             _download(url, part)
-            if found and _md5(part) != archive.md5:  # what was there was of another file
+            if resumed and _md5(part) != archive.md5:  # the first bytes were of another file
                 part.unlink()
                 _download(url, part)
         except (OSError, http.client.HTTPException) as error:
@@ -99,14 +103,23 @@ def fetch(archive: Archive, root: Path) -> None:
 
 
 def _download(url: str, part: Path) -> None:
-    """Get what `part` lacks of `url`, as often as the connection breaks, so long as each time some bytes come."""
+    """Get what `part` lacks of `url`, over as many connections as that takes.
+
+    Gives up where one brings nothing and the server is not merely busy, and after `TRIES` in a row that bring little.
+    """
+    tries = 0
     while True:
         before = _size(part)
         try:
             return _get_the_rest(url, part)
-        except (OSError, http.client.HTTPException):
-            if _size(part) <= before:
+        except (OSError, http.client.HTTPException) as error:
+            came = _size(part) - before
+            busy = isinstance(error, HTTPError) and error.code in BUSY
+            tries = 0 if came >= CHUNK else tries + 1
+            if tries == TRIES or (came <= 0 and not busy):
                 raise
+            if tries:
+                time.sleep(PAUSE * 2 ** (tries - 1))
 
 
 def _get_the_rest(url: str, part: Path) -> None:
@@ -115,14 +128,13 @@ def _get_the_rest(url: str, part: Path) -> None:
     try:
         response = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
     except HTTPError as error:
-        if error.code == 416 and done:  # nothing follows: the md5 tells whether it is whole
+        if error.code == 416 and done:  # nothing follows: the md5 tells whether it is complete
             return
         raise
     with response:
         if response.status != 206:  # a server that knows no ranges sends all again
             done = 0
-        length = response.headers.get("Content-Length")
-        total = done + int(length) if length else None
+        total = None if response.length is None else done + response.length  # None, too, for what is no number
         bar = tqdm(desc=part.stem, total=total, initial=done, unit="B", unit_scale=True, leave=False, disable=None)
         with open(part, "ab" if done else "wb") as file, bar:
             while chunk := response.read(CHUNK):

@@ -1,7 +1,9 @@
 """Photographs in folders: `train`, `test` and perhaps `val`, each with one folder a class."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
+from unicodedata import normalize
 
 import torch
 
@@ -32,7 +34,8 @@ def read_folders(train: Path, test: Path, val: Path | None = None, *, val_fracti
 def read_class_folders(folder: Path) -> tuple[tuple[str, ...], Split]:
     """The classes of a folder that has one folder a class, in alphabetical order, and their photographs.
 
-    Raises PaperlibError where there are fewer than two classes, a class has no files, or a file lies beside them.
+    Raises PaperlibError where there are fewer than two classes, a class has no files, a file lies beside them, or two
+    folders stand for one class.
     """
     if not folder.is_dir():
         raise PaperlibError(
@@ -40,15 +43,37 @@ def read_class_folders(folder: Path) -> tuple[tuple[str, ...], Split]:
         )
     paths: list[str] = []
     labels: list[int] = []
-    classes = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
-    for label, name in enumerate(classes):
+    named = sorted((class_name(name), name) for name in names_in(folder))
+    classes = tuple(class_ for class_, _ in named)
+    if twice := next((a for a, b in pairwise(classes) if a == b), None):
+        raise PaperlibError(f"{folder} holds two folders that are both named {twice}; rename or merge them")
+    for label, (_, name) in enumerate(named):
         if not (folder / name).is_dir():
             raise PaperlibError(f"{folder / name} is not the folder of a class; remove it")
-        photographs = sorted(entry.path for entry in os.scandir(folder / name) if not entry.name.startswith("."))
+        photographs = [os.path.join(folder, name, file) for file in names_in(folder / name)]
         if not photographs:
             raise PaperlibError(f"{folder / name} holds no photographs; fill or remove it")
         paths += photographs
         labels += [label] * len(photographs)
     if len(classes) < 2:
         raise PaperlibError(f"{folder} holds {len(classes)} classes; a network needs two")
-    return tuple(classes), Split(Photographs(paths), torch.tensor(labels))
+    return classes, Split(Photographs(paths), torch.tensor(labels))
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, sorted, but for those that begin with a dot."""
+    return sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
+
+
+def class_name(name: str) -> str:
+    """The class that a folder's name stands for: the same text (NFC) whatever system wrote it.
+
+    macOS takes syllables apart (NFD); a zip file of a Korean Windows, unpacked on Linux, leaves bytes of CP949.
+    """
+    raw = os.fsencode(name)
+    for encoding in ("utf-8", "cp949"):
+        try:
+            return normalize("NFC", raw.decode(encoding))
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("utf-8", "backslashreplace")

@@ -38,7 +38,10 @@ def load(name: str, *, download: bool = False) -> Data:
     if kind == "folder" and place:
         folder = root() / Path(place).expanduser()
         val = folder / "val"
-        return read_folders(folder / "train", folder / "test", val if val.exists() else None)
+        try:
+            return read_folders(folder / "train", folder / "test", val if val.exists() else None)
+        except OSError as error:  # a name that is too long, a folder that may not be read
+            raise PaperlibError(f"{name} cannot be read ({error}); choose or allow another folder") from error
     if name not in DATASETS:
         raise unknown("data set", name, [*DATASETS, "folder:PATH"])
     try:
