@@ -167,6 +167,24 @@ def test_readers_own_photograph_is_chosen(visit: Callable[..., Page]) -> None:
     page.locator(".explorer-says", has_text="읽을 수 없다").wait_for(timeout=10_000)
 
 
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_readers_own_photograph_is_pasted_or_dropped(visit: Callable[..., Page], way: str) -> None:
+    page = visit("score-map")
+    start(page)
+    page.evaluate(
+        """([jpeg, way]) => {
+            const bytes = Uint8Array.from(atob(jpeg), (c) => c.charCodeAt(0));
+            const held = new DataTransfer();
+            held.items.add(new File([bytes], 'mine.jpg', {type: 'image/jpeg'}));
+            const event = way === 'paste' ? new ClipboardEvent('paste', {clipboardData: held, bubbles: true})
+                                          : new DragEvent('drop', {dataTransfer: held, bubbles: true});
+            document.querySelector('.explorer canvas').dispatchEvent(event);
+        }""",
+        [base64.b64encode((HERE / "live_pictures" / "coffee.jpg").read_bytes()).decode(), way],
+    )
+    page.locator(".explorer-says", has_text="내 사진").wait_for(timeout=10_000)
+
+
 @pytest.fixture
 def engine(visit: Callable[..., Page]) -> Callable[[bool], Page]:
     """A page whose engine runs, with the five pictures as window.pictures."""
