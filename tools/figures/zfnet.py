@@ -67,8 +67,8 @@ def deconvnet() -> Drawing:
     unpooled = [["0"] * 4 for _ in range(4)]
     for (i, j), (r, c) in best.items():
         unpooled[r][c] = str(signal[i][j])
-    d.heading("올라가는 길", 78, 14, anchor="middle")
-    d.heading("내려오는 길", 342, 14, anchor="middle")
+    d.heading("올라갈 때", 78, 14, anchor="middle")
+    d.heading("내려올 때", 342, 14, anchor="middle")
     cell, ys = 28, (44, 140)
     shade2 = {w: (tone, 0.35) for w, tone in tones.items()}
     shade4 = {best[w]: (tone, 0.35) for w, tone in tones.items()}
