@@ -319,6 +319,9 @@ def test_reviews_are_corrected_in_a_table_to_filter(open_page: Callable[..., Pag
     page.locator("[data-filter='text']").fill("점수맵")  # as one types it: without the space
     assert 0 < entries.count() < only_vgg < everything
     assert page.locator(".ledger-count").inner_text() == f"{entries.count()}건"
+    page.locator("[data-filter='text']").fill("")
+    page.locator("[data-filter='review']").select_option("VGG 블로그")
+    assert 0 < entries.count() < only_vgg
 
 
 @pytest.mark.parametrize("path", PAGES or ["book/intro.html"])

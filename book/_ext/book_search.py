@@ -62,6 +62,7 @@ def sections_of(article: Tag) -> Iterator[tuple[str, str, str, str]]:
     for glossary in article.select("dl.glossary"):
         glossary.decompose()
     for entry in article.select("[data-search-heading]"):
+        entry.summary.decompose()
         yield entry["id"], entry["data-search-heading"], text_of(entry), ""
         entry.decompose()
     known: set[str] = set()  # identifiers of the page, each listed once

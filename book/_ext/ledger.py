@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from book_site import readable
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
@@ -32,7 +33,7 @@ class ledger(nodes.General, nodes.Element): ...
 class ledger_entry(nodes.General, nodes.Element): ...
 
 
-def entries_of(path: Path) -> list[dict[str, str]]:
+def entries_of(path: Path) -> list[dict[str, Any]]:
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     for entry in entries:
         missing = {"id", "paper", "verdict", "topic", "title", "says", "correction", "evidence"} - entry.keys()
@@ -41,9 +42,28 @@ def entries_of(path: Path) -> list[dict[str, str]]:
     return entries
 
 
-def in_markdown(entry: dict[str, str]) -> list[str]:
+def reviews_of(book: Path) -> dict[str, dict[str, str]]:
+    """Entry -> the reviews with a claim that it corrects (book/claims.yml): page and title."""
+    ledger_of_claims = yaml.safe_load((book / "claims.yml").read_text(encoding="utf-8"))
+    titles = {}
+    for name in ledger_of_claims["reviews"]:
+        page = book / "reviews" / f"{name}.md"
+        titles[f"reviews/{page.name}"] = (
+            page.read_text(encoding="utf-8").partition("# ")[2].partition("\n")[0].partition(": ")[2]
+        )
+    found: dict[str, dict[str, str]] = {}
+    for claim in ledger_of_claims["claims"]:
+        if "errata" in claim:
+            page_name = f"reviews/{claim['review']}.md"
+            found.setdefault(claim["errata"], {})[page_name] = titles[page_name]
+    return found
+
+
+def in_markdown(entry: dict[str, Any]) -> list[str]:
     """What an opened entry shows."""
     lines = [f"**{entry.get('of', '리뷰')}** {entry['says']}", ""]
+    if entry.get("pages"):
+        lines += ["**어디에** " + ", ".join(f"[{title}]({page})" for page, title in entry["pages"].items()), ""]
     if entry.get("place"):
         lines += [f"**자리** {entry['place']}", ""]
     for key, name in ROWS.items():
@@ -60,13 +80,16 @@ class Ledger(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         path = Path(self.env.doc2path(self.env.docname)).parent / self.arguments[0]
         self.env.note_dependency(str(path))
-        shown = ledger()
+        self.env.note_dependency(str(path.parent / "claims.yml"))
+        shown, said = ledger(), reviews_of(path.parent)
         for entry in entries_of(path):
+            entry["pages"] = said.get(f"errata-{entry['id']}", {})
+            entry["review"] = "|".join(entry["pages"].values())
             if self.options.get("paper", entry["paper"]) == entry["paper"]:
                 shown += self.entry(entry, path)
         return [shown]
 
-    def entry(self, entry: dict[str, str], path: Path) -> ledger_entry:
+    def entry(self, entry: dict[str, Any], path: Path) -> ledger_entry:
         label = f"errata-{entry['id']}"
         node = ledger_entry(ids=[label], fields={k: str(entry.get(k, "")) for k in (*FILTERS, "title")})
         heading = nodes.paragraph(classes=["ledger-title"])
@@ -93,7 +116,7 @@ def visit_ledger(translator: HTML5Translator, node: ledger) -> None:
     rows = list(node.findall(ledger_entry))
     choices = ""
     for key, name in FILTERS.items():
-        values = list(dict.fromkeys(row["fields"][key] for row in rows if row["fields"][key]))
+        values = list(dict.fromkeys(v for row in rows for v in row["fields"][key].split("|") if v))
         if len(values) > 1:
             options = "".join(f"<option>{html.escape(value)}</option>" for value in values)
             choices += (
@@ -107,7 +130,7 @@ def visit_ledger(translator: HTML5Translator, node: ledger) -> None:
 def visit_entry(translator: HTML5Translator, node: ledger_entry) -> None:
     fields = node["fields"]
     data = "".join(f' data-{key}="{html.escape(fields[key])}"' for key in FILTERS)
-    heading = html.escape(fields["title"].replace("$", ""))
+    heading = html.escape(readable(fields["title"]))
     translator.body.append(
         f'<details class="ledger-entry" id="{node["ids"][0]}"{data} data-search-heading="{heading}"><summary>'
     )

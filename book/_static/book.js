@@ -196,7 +196,7 @@
       const wanted = [...form.querySelectorAll("[data-filter]")].map((control) => [control.dataset.filter, control.value]);
       entries.forEach((entry, n) => {
         entry.hidden = !wanted.every(([key, value]) =>
-          key === "text" ? words[n].includes(value.toLowerCase().replace(/\s+/g, "")) : !value || entry.dataset[key] === value,
+          key === "text" ? words[n].includes(value.toLowerCase().replace(/\s+/g, "")) : !value || entry.dataset[key].split("|").includes(value),
         );
       });
       count.textContent = `${entries.filter((entry) => !entry.hidden).length}건`;
