@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from paperlib.errors import PaperlibError
+from paperlib.values import MAX_SIDE
 
 Images = Sequence[Tensor] | Tensor  # uint8 RGB (3, H, W) each
 View = Callable[[Tensor], Tensor]  # from an image to the input of a network
@@ -134,7 +135,7 @@ class TrainView:
 class TestView:
     """VGG's test view (section 3.2): rescale to Q; the whole image, or its central square where `crop` is given.
 
-    Raises PaperlibError for a Q below the crop, which would have to be padded.
+    Raises PaperlibError for a Q below the crop, which would have to be padded, or above `MAX_SIDE`.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of the name
@@ -145,8 +146,7 @@ class TestView:
     std: RGB
 
     def __post_init__(self) -> None:
-        if self.crop is not None:
-            _check_scale(self.side, self.crop)
+        _check_scale(self.side, self.crop or 1)
 
     def __call__(self, image: Tensor) -> Tensor:
         """The view (3, h, w) of one image (3, H, W)."""
@@ -160,7 +160,7 @@ class TestView:
 class CropViews:
     """Square crops of an image rescaled to Q: `cut` is `center_crop`, `five_crops` or `grid_crops`.
 
-    Raises PaperlibError for a Q below the crop.
+    Raises PaperlibError for a Q below the crop or above `MAX_SIDE`.
     """
 
     side: int
@@ -179,7 +179,9 @@ class CropViews:
 
 def _check_scale(side: int, crop: int) -> None:
     if side < crop:
-        raise PaperlibError(f"Q = {side} px is too small: the least is the {crop} px crop of this net")
+        raise PaperlibError(f"Q = {side} px is too small: the least is the {crop} px crop of this model")
+    if side > MAX_SIDE:
+        raise PaperlibError(f"Q = {side} px is too large: the greatest is {MAX_SIDE} px")
 
 
 def center_crop(image: Tensor, crop: int) -> Tensor:

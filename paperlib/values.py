@@ -18,8 +18,9 @@ class Must:
 ABOVE_0 = Must("be above 0", lambda x: x > 0)
 NOT_NEGATIVE = Must("not be negative", lambda x: x >= 0)
 
+MAX_SIDE = 2048  # px, four times the largest Q of VGG; at 16:1 a view of it takes 0.8 GB
 Count = Annotated[int, ABOVE_0]
-Pixels = Annotated[int, ABOVE_0]
+Pixels = Annotated[int, Must(f"lie in [1, {MAX_SIDE}]", lambda x: 1 <= x <= MAX_SIDE)]
 Positive = Annotated[float, ABOVE_0]
 NotNegative = Annotated[float, NOT_NEGATIVE]
 Colour = Annotated[float, Must("lie in [0, 255]", lambda x: 0 <= x <= 255)]

@@ -1,11 +1,16 @@
 """Views: sizes, aspect, and what the draws decide."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from paperlib.errors import PaperlibError
+from paperlib.protocols import Protocol, check
+from paperlib.recipes.recipe import Recipe
 from paperlib.transforms import (
     CropViews,
     TestView,
@@ -188,3 +193,16 @@ def test_resampling_twice_is_marked_as_a_departure_and_changes_little() -> None:
     assert 0 < change.mean() < 2.5
     fixed = TrainView((146, 146), 64, True, **PLAIN)
     assert torch.equal(fixed(photographs, draws), fixed([rescale(p, 146) for p in photographs], draws))
+
+
+def test_a_side_that_no_memory_holds_is_refused_with_the_limit(tiny_recipe: Recipe, tiny_run: Path) -> None:
+    for values in ({"test_side": 100_000}, {"sides": (40, 100_000)}, {"crop_side": 4096}):
+        with pytest.raises(PaperlibError, match=r"must .*lie in \[1, 2048\]"):
+            dataclasses.replace(tiny_recipe, **values)
+    for view in (lambda: TestView(2049, None, **PLAIN), lambda: CropViews(2049, 32, cut=grid_crops, **PLAIN)):
+        with pytest.raises(PaperlibError, match="Q = 2049 px is too large: the greatest is 2048 px"):
+            view()
+    for name in ("center", "dense", "multi-crop"):
+        with pytest.raises(PaperlibError, match="Q = 100000 px is too large"):
+            check(tiny_run, Protocol(name, (100_000,)))
+    assert TestView(2048, None, **PLAIN).side == 2048
