@@ -73,16 +73,16 @@ def _resnet_report(size: tuple[Form, tuple[int, ...]], block: str, shortcut: str
     table = anatomy(model)
     depth = sum(blocks) * (3 if block == "bottleneck" else 2) + 2
     names = [name for name, row in {**TABLE_1, **TABLE_6}.items() if row == (block, blocks)]
-    title = f"{names[0]}, {depth}층" if names else f"{depth}층, 논문에 없는 망"
+    title = f"{names[0]}, {depth}층" if names else f"{depth}층, 논문에 없는 네트워크"
     memory = kept_for_backward(model) / 2**20
     field = max(row.receptive_field or 0 for row in table)
     facts = {
-        "매개변수": f"{table.params:,}",
+        "파라미터": f"{table.params:,}",
         "계산량": f"{table.macs / 1e9:.2f} GMAC",
         "수용 영역": f"{field} px",
         "역전파를 위해 두는 값": f"{memory:.1f} MiB (32비트, 한 장)",
     }
-    head = ("단", "출력", "매개변수", "MMAC", "수용 영역")
+    head = ("스테이지", "출력", "파라미터", "MMAC", "수용 영역")
     lines = [_line("th", head)]
     for stage, rows in groupby(list(table)[1:], _stage):
         inside = list(rows)
@@ -147,7 +147,7 @@ def densenet_explorer() -> ipywidgets.VBox:
         title = (
             f"DenseNet{'-' * bool(form)}{form}, L = {chosen['depth']}, k = {chosen['growth_rate']}, "
             f"θ = {chosen['compression']:.1f}: 블록마다 {len(blocks[0])}계층\n"
-            f"매개변수 {table.params:,}개, {table.macs / 1e6:,.0f} MMAC\n"
+            f"파라미터 {table.params:,}개, {table.macs / 1e6:,.0f} MMAC\n"
             f"역전파를 위해 남는 것: 이미지 한 장에 {memory[0]:,.1f} MB, 재계산하면 {memory[1]:,.1f} MB"
         )
         return figures.channel_stairs([[*read, read[-1] + chosen["growth_rate"]] for read in blocks], title)

@@ -202,3 +202,13 @@ def test_no_trace_of_a_run_is_stored(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     clean(notebook)
     assert nbformat.writes(notebook) + "\n" == path.read_text(encoding="utf-8")
+
+
+REFUSED = r"(?<![가-힣])망(?=은|이|을|의|에|과|도|들|마다|보다|으로|[\s,.)(]|$)|매개변수|화소|씨앗|쌍둥이"
+
+
+def test_the_book_says_the_words_of_its_readers() -> None:
+    """네트워크, 파라미터, 픽셀, 시드, 축소 모델: in the text, in the code's strings and in what it prints."""
+    for path in [*(ROOT / "book").rglob("*.md"), *(ROOT / "book").rglob("*.ipynb"), *(ROOT / "paperlib").rglob("*.py")]:
+        if path.name != "glossary.md" and ".ipynb_checkpoints" not in path.parts:
+            assert not re.findall(REFUSED, path.read_text(encoding="utf-8")), path

@@ -93,7 +93,7 @@ def test_every_control_of_the_resnet_explorer_changes_the_report() -> None:
     explorer.controls["size"].label = "3-3-3 (32 px)"
     assert "plain20, 20층" in explorer.output.value
     explorer.controls["block"].value = "bottleneck"
-    assert "29층, 논문에 없는 망" in explorer.output.value
+    assert "29층, 논문에 없는 네트워크" in explorer.output.value
 
 
 def test_controls_that_a_block_does_not_have_are_grey() -> None:
