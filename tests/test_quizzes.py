@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from paperlib import data
 from paperlib.anatomy import anatomy, kept_for_backward
 from paperlib.data.sets import CALTECH_101, IMAGENET
 from paperlib.deconvnet import top_activations, unpool
@@ -95,6 +96,8 @@ def sites(side, square, stride):
 
 
 COMPUTED = {
+    ("setup", "side"): lambda: data.load("fashion-mini").train.images.shape[-1],
+    ("setup", "classes"): lambda: len(data.load("fashion-mini").classes),
     ("vgg/architecture", "four"): lambda: stacked(4),
     ("vgg/architecture", "share"): lambda: 100 * weights(3, 3, 3) / weights(7),
     ("vgg/architecture", "inputs"): lambda: build_meta("vgg16").classifier.fc6.in_features,
