@@ -101,8 +101,8 @@ def fully_convolutional(model: nn.Module, crop: int | None = None) -> FullyConvo
     raise PaperlibError(f"dense evaluation takes a VGG, ResNet or DenseNet, not {type(model).__name__}")
 
 
-class _Pooled(nn.Module):
-    """The spatial average of a score map as one vector of logits."""
+class SpatialAverage(nn.Module):
+    """Average the score map over all positions (VGG, section 3.2); the caller applies the softmax."""
 
     def __init__(self, model: FullyConvolutional | AveragedWindows, pool: Pool) -> None:
         super().__init__()
@@ -129,10 +129,10 @@ def dense(
 ) -> Predictor:
     """The dense predictor of a VGG (section 3.2), ResNet (section 3.4) or DenseNet, over the scales Q in `sides`.
 
-    Each image is rescaled to Q, its score map averaged over space, softmax taken; the posteriors of the image and of
-    its mirror are averaged, then those of all Q. VGG's paper does not say whether the map holds scores before or after
-    the softmax: `pool="logit"` (VGG's default) averages before, `"prob"` after. A model with a global average has a
-    third reading, its default `"gap"`: one average over all of the last maps, in which every cell counts the same.
+    For each Q: rescale the image, average its score map over positions, apply softmax, and average with the mirror
+    image. Then average over all Q. VGG's paper does not say whether the map holds scores before or after the softmax:
+    `pool="logit"` (VGG's default) averages before, `"prob"` after. ResNet and DenseNet default to `"gap"`: the
+    unchanged model runs on the larger image, and its global average pooling covers the whole map.
     `crop`: side of the training crops in px, by default the `image_size` of the model. `memory` as in `many_views`.
 
     Raises PaperlibError for another model, for `pool="gap"` with VGG, and where a Q is below the training size.
@@ -145,6 +145,6 @@ def dense(
     if pool == "gap" and isinstance(convolved, FullyConvolutional):
         raise PaperlibError("pool 'gap' needs a model that ends in a global average; VGG has none")
     pool = pool or ("logit" if isinstance(convolved, FullyConvolutional) else "gap")
-    pooled = model if pool == "gap" else _Pooled(convolved, pool)
+    pooled = model if pool == "gap" else SpatialAverage(convolved, pool)
     scales = [one_view(pooled, TestView(side, None, mean, std), memory) for side in sides]
     return average(*(mirrored(scale) if mirror else scale for scale in scales))

@@ -81,8 +81,8 @@ class Protocol:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelled:
-    """Which images a run is tested on: those of one split, with labels (N,), which are indices of `classes`."""
+class TestedImages:
+    """The images of one split that a run is tested on, with their labels (N,): indices of `classes`."""
 
     run: str
     data: str
@@ -92,14 +92,14 @@ class Labelled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunImages(Labelled):
+class RunImages(TestedImages):
     """The N images of a split of a run's data, without the unreadable ones that its training left out."""
 
     images: Images = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predictions(Labelled):
+class Predictions(TestedImages):
     """The posteriors (N, classes) of a run under a protocol, and the seconds that they took."""
 
     protocol: str
@@ -219,7 +219,7 @@ def predict_images(protocol: Protocol, images: RunImages) -> Predictions:
     )
 
 
-def check_same_images(first: Labelled, other: Labelled) -> None:
+def check_same_images(first: TestedImages, other: TestedImages) -> None:
     """Raise PaperlibError, naming each difference, unless both are of the same images in the same order."""
     wrong = [
         f"{name}: {getattr(first, name)} and {getattr(other, name)}"

@@ -31,7 +31,7 @@ from .conftest import counted
         ({"renormalize": -0.1}, r"renormalize must not be negative, not -0.1"),
         ({"seed": -1}, "seed must lie in"),
         ({"mean": (300.0, 0.0, 0.0)}, "mean must each lie in"),
-        ({"schedule": "cosine"}, "schedule must be one of plateau, milestones, one-cycle, not 'cosine'"),
+        ({"schedule": "no-such"}, "schedule must be one of plateau, milestones, one-cycle, not 'no-such'"),
         ({"precision": "fp8"}, "precision must be one of fp32, bf16"),
         ({"schedule": "milestones", "milestones": (4, 2)}, "milestones must rise"),
         ({"schedule": "milestones", "milestones": (99,)}, "milestones must rise between 0 and 15"),

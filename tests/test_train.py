@@ -51,8 +51,8 @@ def with_schedule(recipe: Recipe, name: str) -> Recipe:
 
 
 def test_a_schedule_without_its_function_is_refused(tiny_recipe: Recipe) -> None:
-    with pytest.raises(PaperlibError, match=r"unknown schedule 'cosine'; known: milestones, one-cycle, plateau"):
-        Schedule(with_schedule(tiny_recipe, "cosine"))
+    with pytest.raises(PaperlibError, match=r"unknown schedule 'no-such'; known: milestones, one-cycle, plateau"):
+        Schedule(with_schedule(tiny_recipe, "no-such"))
 
 
 def test_a_new_schedule_is_a_function_and_a_name(tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from paperlib import data, protocols
 from paperlib.dense import Pool
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import MEMORY
-from paperlib.protocols import Labelled, Predictions, Protocol, check_same_images, find_images, fuse, predict_images
+from paperlib.protocols import TestedImages, Predictions, Protocol, check_same_images, find_images, fuse, predict_images
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def main(args: Sequence[str]) -> None:
         protocols.check(run, protocol)
     read = cache(data.load)  # once, however many runs were trained on it
     images = {run: find_images(run, options.split, options.every, options.data, read) for run in runs}
-    subjects: list[Labelled] = []
+    subjects: list[TestedImages] = []
     for name in options.runs:
         subjects += stored[name] if name in stored else [images[name]]
     for other in subjects[1:]:

@@ -1,4 +1,4 @@
-"""A plain training loop, to read and to retype; `run` is the one that resumes and works on many GPUs."""
+"""A plain training loop to read and to retype. `training.run` is the one that resumes and uses many GPUs."""
 
 from collections.abc import Callable, Iterable, Iterator
 from math import isfinite

@@ -56,7 +56,7 @@ def train(training: Training) -> None:
     with catch_stop_signals() as signals:
         for epoch in range(training.progress.epoch, training.recipe.epochs):
             train_one_epoch(training, epoch, signals)
-            record(training, validate(training))
+            report_epoch(training, validate(training))
             training.progress = Progress(epoch + 1)
             save(training)
     if training.main:
@@ -64,9 +64,9 @@ def train(training: Training) -> None:
 
 
 def train_one_epoch(training: Training, epoch: int, signals: list[int]) -> None:
-    """Train on the steps of an epoch that are left; on the way, save when it is time and stop when asked to."""
+    """Train the remaining steps of one epoch. Save every `save_minutes`; on SIGTERM or SIGINT, save and exit."""
     training.order.epoch, training.order.start = epoch, training.progress.step
-    # Dropout: of process and epoch alone. The CPU's generator takes the low 32 bits of a seed.
+    # Dropout draws by process, seed and epoch, so that a resumed run draws the same; CPUs take 32 bits of a seed.
     process = training.accelerator.process_index
     torch.manual_seed(process * 2_654_435_761 + training.recipe.seed * 1_000_003 + epoch)
     steps = train_epoch(
@@ -140,8 +140,8 @@ def validate(training: Training) -> dict[str, float]:
     }
 
 
-def record(training: Training, row: dict[str, float]) -> None:
-    """Show the epoch's row to the schedule, the log, TensorBoard and metrics.csv."""
+def report_epoch(training: Training, row: dict[str, float]) -> None:
+    """Update the schedule with the validation error; write the row to the log, TensorBoard and metrics.csv."""
     training.schedule.observe(row["val_top1_error"])
     training.log(
         f"epoch {row['epoch']}/{training.recipe.epochs}  lr {row['lr']:.4g}  loss {row['train_loss']:.4f}  "
