@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
@@ -39,9 +37,9 @@ from paperlib.evaluate import (
     predict_all,
     ten_crop,
 )
-from paperlib.files import write
 from paperlib.models import build
 from paperlib.recipes.recipe import Recipe
+from paperlib.tensors import load_tensors, save_tensors
 from paperlib.transforms import Images, center_crop
 
 Name = Literal["center", "mirror", "ten-crop", "multi-crop", "dense", "multi-crop+dense"]
@@ -253,22 +251,23 @@ def fuse(predictions: Sequence[Predictions]) -> Predictions:
 def save(path: Path, predictions: Sequence[Predictions]) -> None:
     """Write predictions for the same images to one safetensors file. PaperlibError where that cannot be."""
     about = [{k: v for k, v in vars(p).items() if not isinstance(v, Tensor)} for p in predictions]
-    tensors = {f"posteriors.{i}": p.posteriors.contiguous() for i, p in enumerate(predictions)}
-    tensors["labels"] = predictions[0].labels.contiguous()
-    write(path, to_bytes(tensors, {"passes": json.dumps(about)}))
+    tensors = {f"posteriors.{i}": p.posteriors for i, p in enumerate(predictions)}
+    save_tensors(path, tensors | {"labels": predictions[0].labels}, {"passes": json.dumps(about)})
 
 
 def load(path: Path) -> list[Predictions]:
     """The predictions in a file that `save` wrote; PaperlibError where it is broken or another file."""
     try:
-        with safe_open(path, framework="pt") as file:
-            about: list[dict[str, Any]] = json.loads((file.metadata() or {})["passes"])
-            labels = file.get_tensor("labels")
-            tensors = [file.get_tensor(f"posteriors.{i}") for i in range(len(about))]
+        tensors, metadata = load_tensors(path)
+        about: list[dict[str, Any]] = json.loads(metadata["passes"])
         lists = ("scales", "classes")
         return [
-            Predictions(**a | {name: tuple(a[name]) for name in lists}, posteriors=posteriors, labels=labels)
-            for a, posteriors in zip(about, tensors, strict=True)
+            Predictions(
+                **a | {name: tuple(a[name]) for name in lists},
+                posteriors=tensors[f"posteriors.{i}"],
+                labels=tensors["labels"],
+            )
+            for i, a in enumerate(about)
         ]
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise PaperlibError(f"{path} holds no posteriors of paperlib evaluate --save ({error})") from error
