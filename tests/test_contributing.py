@@ -46,7 +46,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("copy")
     shutil.copytree(ROOT / "paperlib", place / "paperlib", ignore=shutil.ignore_patterns("assets", "__pycache__"))
     (place / "tests").mkdir()
-    for name in ("test_imports.py", "test_names.py"):
+    for name in ("__init__.py", "conftest.py", "test_imports.py", "test_names.py"):
         shutil.copy(ROOT / "tests" / name, place / "tests" / name)
     for kind, name, text in BLOCKS:
         path = place / name

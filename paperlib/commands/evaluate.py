@@ -13,7 +13,7 @@ from paperlib import data, protocols
 from paperlib.dense import Pool
 from paperlib.errors import PaperlibError
 from paperlib.evaluate import MEMORY
-from paperlib.protocols import TestedImages, Predictions, Protocol, check_same_images, find_images, fuse, predict_images
+from paperlib.protocols import Predictions, Protocol, TestedImages, check_same_images, find_images, fuse, predict_images
 
 
 @dataclass(frozen=True)
