@@ -42,6 +42,7 @@ def counted_run(folder: Path, **wrong: list[int]) -> None:
 
 def test_the_claims_are_of_registered_recipes_and_protocols(verdicts: ModuleType, replicate: ModuleType) -> None:
     planned = {name for name, _ in verdicts.order()}
+    assert planned == verdicts._plan()["minutes"].keys()
     assert planned <= RECIPES.keys()
     assert len(set(verdicts.order())) == len(verdicts.order())
     for claim in verdicts.claims():

@@ -128,27 +128,28 @@ def verdict(claim: Claim, found: Found | None) -> str:
     return "same" if (found.difference < 0) == claim.falls else "opposite"
 
 
+HEAD = """# Replications: claims and runs
+
+Written by `python tools/replicate.py render` from `plan.toml`: edit that one. A difference is the second error minus
+the first, in percentage points, with its 95% interval over seeds and images; *was* is the verdict of the first small
+runs. The last tenth of training is counted at the pace of the last epoch.
+"""
+
+
 def rendered(places: Sequence[Path]) -> str:
     """plan.md."""
     judged = [(claim, find(claim, places) if claim.sides else None) for claim in claims()]
     tally = Counter(verdict(*one) for one in judged)
-    lines = [
-        "# Replications: claims and runs",
-        "",
-        "Written by `python tools/replicate.py render` from `plan.toml`",
-        "",
-    ]
-    lines[2] += ": edit that one. A difference is the second error minus the first, in percentage points, with its 95%"
-    lines[2] += " interval over seeds and images; *was* is the verdict of the first small runs."
-    lines += [f"{len(judged)} claims: " + ", ".join(f"{tally[word]} {word}" for word in WORDS) + ".", ""]
+    lines = [HEAD, f"{len(judged)} claims: " + ", ".join(f"{tally[word]} {word}" for word in WORDS) + ".", ""]
     for paper in dict.fromkeys(claim.paper for claim, _ in judged):
         lines += [f"## {paper}", "", "| claim | place | paper | here | seeds | verdict | was |"]
         lines += ["|---|---|---|---|---|---|---|"]
         lines += [_row(claim, found) for claim, found in judged if claim.paper == paper] + [""]
+    planned, missing = _plan()["minutes"], [(n, s) for n, s in order() if s not in seeds(n, places)]
+    hours = sum(planned[name] for name, _ in missing) / 60
     lines += ["## Runs, in the order of training", ""]
-    lines += [
-        "| recipe | seed | epochs | core minutes | training error, its last tenth | validation error | errors counted |"
-    ]
+    lines += [f"{len(missing)} of {len(order())} are missing: some {hours:.0f} hours of a quiet core.", ""]
+    lines += ["| recipe | seed | epochs | minutes | training error, its last tenth | validation error | counted |"]
     lines += ["|---|---|---|---|---|---|---|", *_runs(places)]
     return "\n".join(lines) + "\n"
 
@@ -173,6 +174,6 @@ def _runs(places: Sequence[Path]) -> Iterator[str]:
             fall = (last["train_top1_error"] - before["train_top1_error"]) * epochs / 10
             training = f"{last['train_top1_error']:.1f}, {fall:+.1f}"
             validation = f"{last['val_top1_error']:.1f}"
-        minutes = f"{sum(row['seconds'] for row in rows) / 60:.0f}" if rows else ""
+        took = f"{sum(row['seconds'] for row in rows) / 60:.0f}" if rows else f"about {_plan()['minutes'][name]}"
         protocols = ", ".join(counted(folder)[0])
-        yield f"| {name} | {seed} | {len(rows)} of {epochs} | {minutes} | {training} | {validation} | {protocols} |"
+        yield f"| {name} | {seed} | {len(rows)} of {epochs} | {took} | {training} | {validation} | {protocols} |"
