@@ -196,6 +196,52 @@ def test_cells_of_a_solution_are_folded_in_jupyterlab() -> None:
     assert hidden >= 14
 
 
+HANGUL = re.compile("[가-힣]")
+
+
+def pictures(cell: dict[str, Any]) -> int:
+    """How many of the stored outputs of a code cell are images."""
+    return sum(bool({"image/png", "image/jpeg"} & set(output.get("data", {}))) for output in cell["outputs"])
+
+
+@named
+def test_every_stored_picture_is_described_in_korean(path: Path) -> None:
+    """With a numbered caption where the cell has one picture; several would share the name."""
+    for cell in cells(path, "code"):
+        if count := pictures(cell):
+            described = cell["metadata"].get("mystnb", {})
+            assert ("figure" in described) == (count == 1), cell["id"]
+            alt = described["image"]["alt"]
+            assert HANGUL.search(alt), cell["id"]
+            assert not re.search(r"\.(png|jpe?g|svg)|_images|\$", alt), alt
+            if count == 1:
+                assert HANGUL.search(described["figure"]["caption"]), cell["id"]
+                assert described["figure"]["name"].startswith("fig-"), cell["id"]
+
+
+def test_every_figure_of_the_book_has_its_own_name() -> None:
+    names = []
+    for path in (ROOT / "book").rglob("*.md"):
+        names += re.findall(r"^:name: (fig-\S+)$", path.read_text(encoding="utf-8"), re.M)
+    for path in NOTEBOOKS:
+        for cell in cells(path, "markdown"):
+            names += re.findall(r"^:name: (fig-\S+)$", "".join(cell["source"]), re.M)
+        for cell in cells(path, "code"):
+            names += [found["name"] for found in cell["metadata"].get("mystnb", {}).values() if "name" in found]
+    assert len(names) > 60
+    assert len(names) == len(set(names))
+
+
+@named
+def test_only_short_code_is_open(path: Path) -> None:
+    """The first cell and every long one are folded behind a click; a solution is folded as a whole."""
+    code = cells(path, "code")
+    assert "hide-input" in code[0]["metadata"].get("tags", [])
+    for cell in code:
+        folded = "hide-input" in cell["metadata"].get("tags", []) or "jupyter" in cell["metadata"]
+        assert folded or len("".join(cell["source"]).splitlines()) <= 25, cell["id"]
+
+
 @named
 def test_no_trace_of_a_run_is_stored(path: Path) -> None:
     """As `nox -s notebooks` and the pre-commit hook leave it: only measured values change from run to run."""
