@@ -57,7 +57,7 @@ def test_outputs_are_stored_and_clean(path: Path) -> None:
 @named
 def test_a_notebook_is_a_lesson_not_a_program(path: Path) -> None:
     code = cells(path, "code")
-    assert len(code) <= 17
+    assert len(code) <= 20  # none open over 25 lines
     assert path.stat().st_size < 1_000_000
     assert all(len("".join(cell["source"]).splitlines()) <= 45 for cell in code)
     assert len(cells(path, "markdown")) >= len(code) / 2
@@ -206,15 +206,16 @@ def pictures(cell: dict[str, Any]) -> int:
 
 @named
 def test_every_stored_picture_is_described_in_korean(path: Path) -> None:
-    """With a numbered caption where the cell has one picture; several would share the name."""
+    """With a numbered caption where that is all the cell shows; several outputs would share the name."""
     for cell in cells(path, "code"):
-        if count := pictures(cell):
+        if pictures(cell):
+            shown = sum("data" in output for output in cell["outputs"])
             described = cell["metadata"].get("mystnb", {})
-            assert ("figure" in described) == (count == 1), cell["id"]
+            assert ("figure" in described) == (shown == 1), cell["id"]
             alt = described["image"]["alt"]
             assert HANGUL.search(alt), cell["id"]
             assert not re.search(r"\.(png|jpe?g|svg)|_images|\$", alt), alt
-            if count == 1:
+            if shown == 1:
                 assert HANGUL.search(described["figure"]["caption"]), cell["id"]
                 assert described["figure"]["name"].startswith("fig-"), cell["id"]
 
