@@ -17,7 +17,10 @@ from torch import Tensor, uint8
 from paperlib.errors import PaperlibError
 
 GREY = "#7b7b7b"  # text and axes: a contrast of 4.2 with the white and with the dark page
-COLOURS = ("#2a7fd0", "#c2680f", "#22945f", "#d6524a", "#8a63d2", GREY)  # at least 3.9 with either page
+COLOURS = (  # at least 3.9 with either page
+    *("#2a7fd0", "#c2680f", "#22945f", "#d6524a", "#8a63d2"),
+    *(GREY, "#c4579f", "#8b7d1a", "#148b8b", "#96704a"),
+)
 STYLE: dict[Any, Any] = {
     **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"), "none"),
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), GREY),
