@@ -16,6 +16,8 @@ matplotlib.use("agg")
 @pytest.fixture(autouse=True)
 def _style_ends_with_the_test() -> Iterator[None]:
     with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever another test has set
+        matplotlib.use("agg")
         yield
 
 
