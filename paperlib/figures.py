@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -196,21 +195,6 @@ def learning_curves(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
     axis.set_ylabel("top-1 오류 (%)")
     axis.grid(alpha=0.3)
     axis.legend()
-    return figure
-
-
-def bars_beside_paper(rows: Mapping[str, tuple[float | None, Sequence[float]]], label: str) -> Figure:
-    """For each row a bar of our mean over the seeds, its standard deviation, and a mark where the paper's value is."""
-    figure, axis = plt.subplots(figsize=(5.6, 0.5 * len(rows) + 1.2))
-    ours = [values for _, values in rows.values()]
-    spreads = [stdev(values) if len(values) > 1 else 0.0 for values in ours]
-    axis.barh(range(len(rows)), [fmean(values) for values in ours], xerr=spreads, ecolor=GREY, label="여기")
-    stated = {place: paper for place, (paper, _) in enumerate(rows.values()) if paper is not None}
-    axis.plot(list(stated.values()), list(stated), "D", color=COLOURS[3], label="논문")
-    axis.set_yticks(range(len(rows)), list(rows))
-    axis.invert_yaxis()
-    axis.set_xlabel(label)
-    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 

@@ -70,16 +70,6 @@ def test_the_largest_values_of_a_projection_are_clipped() -> None:
     assert torch.equal(figures.soften(signal)[:199], signal[:199])
 
 
-def test_bars_stand_beside_the_papers_values() -> None:
-    figures.style()
-    figure = figures.bars_beside_paper({"가": (24.8, [25.0, 27.0]), "나": (None, [30.0])}, "top-1 오류 (%)")
-    figure.canvas.draw()
-    (axis,) = figure.axes
-    assert [bar.get_width() for bar in axis.patches] == [26, 30]
-    (marks,) = [line for line in axis.lines if line.get_marker() == "D"]
-    assert marks.get_xydata().tolist() == [[24.8, 0]]
-
-
 def test_hangul_is_drawn_with_glyphs() -> None:
     """A missing glyph is a warning of matplotlib's, and a warning fails a test."""
     figures.use_korean_font()
